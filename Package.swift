@@ -1,0 +1,75 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Floors, bottom up (an arrow means "is imported by"):
+//
+//     KernelInterface ← KernelLevel… ← Kernels ← Engine ← Format
+//     COpenBLAS ← Kernels ← Data           {CRefrain, Engine, Data, Format} ← CABI
+
+let checked: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+/// Element loops compiled for one instruction set. All levels share one folder of sources, reached
+/// through symbolic links; `Kernels` chooses among them when the library is loaded. Unchecked,
+/// because bounds are established above and a check inside a tile costs more than the arithmetic.
+func kernelLevel(_ name: String, march: String?) -> Target {
+  let instructionSet = march.map { ["-Xcc", "-march=\($0)"] } ?? []
+  return .target(
+    name: name, dependencies: ["KernelInterface"],
+    swiftSettings: checked + [.unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet)])
+}
+
+#if arch(x86_64)
+  let levels = [
+    kernelLevel("KernelLevelBaseline", march: nil),
+    kernelLevel("KernelLevelV3", march: "x86-64-v3"),
+    kernelLevel("KernelLevelV4", march: "x86-64-v4"),
+  ]
+#else
+  let levels = [kernelLevel("KernelLevelBaseline", march: nil)]
+#endif
+
+let package = Package(
+  name: "Refrain",
+  products: [.library(name: "refrain", type: .dynamic, targets: ["CABI"])],
+  targets: levels + [
+    // The contract, imported by Swift from the very file that C compiles.
+    .systemLibrary(name: "CRefrain", path: "include"),
+
+    // Declarations of OpenBLAS; Kernels/BLAS.swift is the one file that calls it.
+    .systemLibrary(name: "COpenBLAS"),
+
+    // What a level of kernels must offer: a protocol and the structs its functions take.
+    .target(name: "KernelInterface", swiftSettings: checked),
+
+    // Storage, threads, random numbers, BLAS policy, and the choice of level.
+    .target(
+      name: "Kernels",
+      dependencies: ["COpenBLAS", "KernelInterface"]
+        + levels.map { Target.Dependency(stringLiteral: $0.name) },
+      swiftSettings: checked),
+
+    // Notation, parameters, cells, layers, models, training, inference.
+    .target(name: "Engine", dependencies: ["Kernels"], swiftSettings: checked),
+
+    // Tokenizer, padding, windows, scaling. Knows nothing of models.
+    .target(name: "Data", dependencies: ["Kernels"], swiftSettings: checked),
+
+    // The safetensors container, model files and checkpoints.
+    .target(name: "Format", dependencies: ["Engine"], swiftSettings: checked),
+
+    // The exported functions: borrow, view, call. -static-stdlib puts the Swift runtime into the
+    // library; the version script leaves only refrain_* visible.
+    .target(
+      name: "CABI", dependencies: ["CRefrain", "Engine", "Data", "Format"],
+      exclude: ["exports.map"],
+      swiftSettings: checked,
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib",
+          "-Xlinker", "-soname", "-Xlinker", "librefrain.so.1",
+          "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CABI/exports.map",
+          "-Xlinker", "--gc-sections",
+        ])
+      ]),
+  ]
+)

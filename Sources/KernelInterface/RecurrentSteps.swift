@@ -1,0 +1,217 @@
+// RecurrentSteps.swift — the arguments of the pointwise half of a timestep, with its equations
+//
+// σ and τ stand for the gate activation and the state activation (sigmoid and tanh by default).
+// A `Rows` is a matrix of `rows` rows (batch) whose columns are contiguous and whose rows are
+// `stride` elements apart: timestep t of an array [B, T, N] has stride T · N.
+//
+// Where `valid` is not nil, row b takes part only if valid[b · validStride] is 1. A row that does
+// not keeps its state: hidden = previous hidden, cell = previous cell; its gates are left alone in
+// forward, and backward writes zero gradients for its gates and passes the state's gradient on.
+
+/// A matrix whose rows are `stride` elements apart.
+public struct Rows {
+  public var base: MutableValues
+  public var stride: Int
+  public init(_ base: MutableValues, stride: Int) {
+    self.base = base
+    self.stride = stride
+  }
+  @inlinable public subscript(row: Int) -> MutableValues { base + row * stride }
+}
+
+/// What all steps share.
+public struct StepExtent {
+  public var rows: Int
+  public var hiddenSize: Int
+  public var valid: UnsafePointer<UInt8>?
+  public var validStride: Int
+  public var gateActivation: Activation
+  public var stateActivation: Activation
+
+  public init(
+    rows: Int, hiddenSize: Int, valid: UnsafePointer<UInt8>?, validStride: Int,
+    gateActivation: Activation, stateActivation: Activation
+  ) {
+    self.rows = rows
+    self.hiddenSize = hiddenSize
+    self.valid = valid
+    self.validStride = validStride
+    self.gateActivation = gateActivation
+    self.stateActivation = stateActivation
+  }
+}
+
+/// h = τ(a). Elman 1990.
+public struct RNNStep {
+  public var extent: StepExtent
+  /// `[B, H]`: the pre-activation a on entry, h on return (of valid rows).
+  public var gates: Rows
+  public var previousHidden: Rows
+  /// `[B, H]`, written.
+  public var hidden: Rows
+  public init(extent: StepExtent, gates: Rows, previousHidden: Rows, hidden: Rows) {
+    self.extent = extent
+    self.gates = gates
+    self.previousHidden = previousHidden
+    self.hidden = hidden
+  }
+}
+
+/// da = dh ⊙ τ′
+public struct RNNStepGradient {
+  public var extent: StepExtent
+  /// `[B, H]`: h on entry, da on return.
+  public var gates: Rows
+  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var dHidden: Rows
+  /// `[B, H]`, written: what reaches the previous hidden state other than through the product with
+  /// weight_hh: 0 in valid rows, dh in others. May be `dHidden`.
+  public var dPreviousHidden: Rows
+  public init(extent: StepExtent, gates: Rows, dHidden: Rows, dPreviousHidden: Rows) {
+    self.extent = extent
+    self.gates = gates
+    self.dHidden = dHidden
+    self.dPreviousHidden = dPreviousHidden
+  }
+}
+
+/// i = σ(aᵢ)  f = σ(a_f)  g = τ(a_g)  o = σ(aₒ);  c = f ⊙ c₋ + i ⊙ g;  h = o ⊙ τ(c)
+///
+/// Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000.
+public struct LSTMStep {
+  public var extent: StepExtent
+  /// `[B, 4H]`, order i f g o: pre-activations on entry, activations on return.
+  public var gates: Rows
+  public var previousCell: Rows
+  /// `[B, H]`, written. May be `previousCell`.
+  public var cell: Rows
+  public var previousHidden: Rows
+  /// `[B, H]`, written. May be `previousHidden`.
+  public var hidden: Rows
+  public init(
+    extent: StepExtent, gates: Rows, previousCell: Rows, cell: Rows, previousHidden: Rows,
+    hidden: Rows
+  ) {
+    self.extent = extent
+    self.gates = gates
+    self.previousCell = previousCell
+    self.cell = cell
+    self.previousHidden = previousHidden
+    self.hidden = hidden
+  }
+}
+
+/// dc += dh ⊙ o ⊙ τ′(c);  daₒ = dh ⊙ τ(c) ⊙ σ′;  daᵢ = dc ⊙ g ⊙ σ′;  da_g = dc ⊙ i ⊙ τ′;
+/// da_f = dc ⊙ c₋ ⊙ σ′;  dc₋ = dc ⊙ f
+public struct LSTMStepGradient {
+  public var extent: StepExtent
+  /// `[B, 4H]`: activations on entry, gradients of the pre-activations on return.
+  public var gates: Rows
+  public var previousCell: Rows
+  public var cell: Rows
+  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var dHidden: Rows
+  /// `[B, H]`: dc from the later timestep on entry, dc₋ on return.
+  public var dCell: Rows
+  /// `[B, H]`, written: 0 in valid rows, dh in others. May be `dHidden`.
+  public var dPreviousHidden: Rows
+  public init(
+    extent: StepExtent, gates: Rows, previousCell: Rows, cell: Rows, dHidden: Rows, dCell: Rows,
+    dPreviousHidden: Rows
+  ) {
+    self.extent = extent
+    self.gates = gates
+    self.previousCell = previousCell
+    self.cell = cell
+    self.dHidden = dHidden
+    self.dCell = dCell
+    self.dPreviousHidden = dPreviousHidden
+  }
+}
+
+/// r = σ(a_r)  z = σ(a_z)  n = τ(a_n + r ⊙ q);  h = (1 − z) ⊙ n + z ⊙ h₋
+///
+/// q is the candidate's recurrent part, weight_hn h₋ + bias_hn: the reset gate is applied after the
+/// product, as in cuDNN, PyTorch and Keras's default. With `candidate` nil the term is left out:
+/// then a_n already has the product with r ⊙ h₋ (Cho et al. 2014), and r and z are activations
+/// already (GRUResetStep made them).
+public struct GRUStep {
+  public var extent: StepExtent
+  /// `[B, 3H]`, order r z n: pre-activations on entry, activations on return.
+  public var gates: Rows
+  /// `[B, H]`: q, read. nil for the form with the reset before the product.
+  public var candidate: Rows?
+  public var previousHidden: Rows
+  /// `[B, H]`, written. May be `previousHidden`.
+  public var hidden: Rows
+  public init(
+    extent: StepExtent, gates: Rows, candidate: Rows?, previousHidden: Rows, hidden: Rows
+  ) {
+    self.extent = extent
+    self.gates = gates
+    self.candidate = candidate
+    self.previousHidden = previousHidden
+    self.hidden = hidden
+  }
+}
+
+/// dn = dh ⊙ (1 − z)  da_n = dn ⊙ τ′;  dz = dh ⊙ (h₋ − n)  da_z = dz ⊙ σ′;
+/// dq = da_n ⊙ r;  dr = da_n ⊙ q  da_r = dr ⊙ σ′;  dh₋ = dh ⊙ z (other than through products)
+public struct GRUStepGradient {
+  public var extent: StepExtent
+  /// `[B, 3H]`: activations on entry, gradients of the pre-activations on return. With `candidate`
+  /// nil the r part is left alone (GRUResetStepGradient makes it), but zeroed in invalid rows.
+  public var gates: Rows
+  /// `[B, H]`: q on entry, dq on return (0 in invalid rows).
+  public var candidate: Rows?
+  public var previousHidden: Rows
+  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var dHidden: Rows
+  /// `[B, H]`, written: dh ⊙ z in valid rows, dh in others. May be `dHidden`.
+  public var dPreviousHidden: Rows
+  public init(
+    extent: StepExtent, gates: Rows, candidate: Rows?, previousHidden: Rows, dHidden: Rows,
+    dPreviousHidden: Rows
+  ) {
+    self.extent = extent
+    self.gates = gates
+    self.candidate = candidate
+    self.previousHidden = previousHidden
+    self.dHidden = dHidden
+    self.dPreviousHidden = dPreviousHidden
+  }
+}
+
+/// The first half of a GRU whose reset gate comes before the product:
+/// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is the hidden state that the product takes.
+public struct GRUResetStep {
+  public var extent: StepExtent
+  /// `[B, 3H]`: the r and z parts become activations, n is left alone.
+  public var gates: Rows
+  /// `[B, H]`: u, h₋ after recurrent dropout; read.
+  public var recurrentInput: Rows
+  /// `[B, H]`: s, written. 0 in invalid rows.
+  public var reset: Rows
+  public init(extent: StepExtent, gates: Rows, recurrentInput: Rows, reset: Rows) {
+    self.extent = extent
+    self.gates = gates
+    self.recurrentInput = recurrentInput
+    self.reset = reset
+  }
+}
+
+/// dr = ds ⊙ u  da_r = dr ⊙ σ′;  du = ds ⊙ r
+public struct GRUResetStepGradient {
+  public var extent: StepExtent
+  /// `[B, 3H]`: r on entry, da_r on return; the rest left alone.
+  public var gates: Rows
+  public var recurrentInput: Rows
+  /// `[B, H]`: ds on entry, du on return. 0 in invalid rows.
+  public var dReset: Rows
+  public init(extent: StepExtent, gates: Rows, recurrentInput: Rows, dReset: Rows) {
+    self.extent = extent
+    self.gates = gates
+    self.recurrentInput = recurrentInput
+    self.dReset = dReset
+  }
+}
