@@ -11,21 +11,23 @@ let checked: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 /// Element loops compiled for one instruction set. All levels share one folder of sources, reached
 /// through symbolic links; `Kernels` chooses among them when the library is loaded. Unchecked,
 /// because bounds are established above and a check inside a tile costs more than the arithmetic.
-func kernelLevel(_ name: String, march: String?) -> Target {
+/// `define` tells the sources their level, from which they take the width of a vector.
+func kernelLevel(_ name: String, march: String?, define: String?) -> Target {
   let instructionSet = march.map { ["-Xcc", "-march=\($0)"] } ?? []
   return .target(
     name: name, dependencies: ["KernelInterface"],
-    swiftSettings: checked + [.unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet)])
+    swiftSettings: checked + (define.map { [.define($0)] } ?? [])
+      + [.unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet)])
 }
 
 #if arch(x86_64)
   let levels = [
-    kernelLevel("KernelLevelBaseline", march: nil),
-    kernelLevel("KernelLevelV3", march: "x86-64-v3"),
-    kernelLevel("KernelLevelV4", march: "x86-64-v4"),
+    kernelLevel("KernelLevelBaseline", march: nil, define: nil),
+    kernelLevel("KernelLevelV3", march: "x86-64-v3", define: "LEVEL_V3"),
+    kernelLevel("KernelLevelV4", march: "x86-64-v4", define: "LEVEL_V4"),
   ]
 #else
-  let levels = [kernelLevel("KernelLevelBaseline", march: nil)]
+  let levels = [kernelLevel("KernelLevelBaseline", march: nil, define: nil)]
 #endif
 
 let package = Package(

@@ -1,0 +1,184 @@
+// Boundary.swift — the guard around every exported function
+//
+// Whatever a call throws becomes a status and a message for the calling thread; nothing leaves
+// this library but values. The message lives in memory that belongs to the thread and is freed when
+// it ends.
+
+import CRefrain
+import Data
+import Engine
+import Format
+import Glibc
+import Kernels
+
+/// What can be wrong about the arguments themselves.
+enum BoundaryError: Error {
+  case null(String)
+  case handle(String)
+  case argument(String)
+  case capacity(String)
+}
+
+/// Runs the body of an exported function.
+@inline(__always)
+func boundary(_ body: () throws -> Void) -> Int32 {
+  do {
+    try body()
+    return REFRAIN_OK.status
+  } catch {
+    return fail(error)
+  }
+}
+
+/// Records the message of an error; its status.
+@inline(never)
+private func fail(_ error: any Error) -> Int32 {
+  let (status, message) = describe(error)
+  LastError.set(message)
+  return status
+}
+
+private func describe(_ error: any Error) -> (Int32, String) {
+  switch error {
+  case let error as BoundaryError:
+    switch error {
+    case .null(let name): (REFRAIN_NULL_POINTER.status, "\(name) is NULL")
+    case .handle(let message): (REFRAIN_HANDLE.status, message)
+    case .argument(let message): (REFRAIN_ARGUMENT.status, message)
+    case .capacity(let message): (REFRAIN_CAPACITY.status, message)
+    }
+  case let error as NotationError: (REFRAIN_NOTATION.status, error.description)
+  case let error as EngineError: (status(of: error), error.description)
+  case let error as MemoryError: (REFRAIN_MEMORY.status, "\(error)")
+  default: describeMore(error)
+  }
+}
+
+private func status(of error: EngineError) -> Int32 {
+  switch error {
+  case .shape, .type, .count: REFRAIN_SHAPE.status
+  case .argument: REFRAIN_ARGUMENT.status
+  case .unknownName: REFRAIN_NAME.status
+  case .order: REFRAIN_ORDER.status
+  case .unsupported: REFRAIN_UNSUPPORTED.status
+  case .memory: REFRAIN_MEMORY.status
+  case .notFinite: REFRAIN_NOT_FINITE.status
+  case .cancelled: REFRAIN_CANCELLED.status
+  }
+}
+
+/// The calling thread's message.
+enum LastError {
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key) { free($0) }
+    return key
+  }()
+  private nonisolated(unsafe) static let empty: UnsafePointer<CChar> = {
+    let text = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+    text.pointee = 0
+    return UnsafePointer(text)
+  }()
+
+  static func set(_ message: String) {
+    free(pthread_getspecific(key))
+    pthread_setspecific(key, message.withCString { strdup($0) })
+  }
+
+  static var current: UnsafePointer<CChar> {
+    pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) } ?? empty
+  }
+}
+
+// MARK: Arguments
+
+/// A text that must be there, in UTF-8.
+func text(_ pointer: UnsafePointer<CChar>?, named name: String) throws -> String {
+  guard let pointer else { throw BoundaryError.null(name) }
+  guard let text = String(validatingCString: pointer) else {
+    throw BoundaryError.argument("\(name): expected UTF-8, found bytes that are not")
+  }
+  return text
+}
+
+/// An option text; NULL is the same as "".
+func options(_ pointer: UnsafePointer<CChar>?) throws -> String {
+  try pointer.map { try text($0, named: "options") } ?? ""
+}
+
+/// A pointer that must be there.
+func required<T>(_ pointer: T?, named name: String) throws -> T {
+  guard let pointer else { throw BoundaryError.null(name) }
+  return pointer
+}
+
+/// A size of at least 0 whose product with the others fits.
+func size(_ value: Int64, named name: String) throws -> Int {
+  guard value >= 0 else {
+    throw BoundaryError.argument("\(name): expected a size ≥ 0, found \(value)")
+  }
+  return Int(value)
+}
+
+/// Elements of an array with these sizes, small enough to have been allocated by anyone.
+func elements(_ sizes: (value: Int64, name: String)...) throws -> Int {
+  var count = 1
+  for (value, name) in sizes {
+    let (product, overflow) = count.multipliedReportingOverflow(by: try size(value, named: name))
+    guard !overflow, product <= Int.max / 16 else {
+      throw BoundaryError.argument(
+        "\(name): \(sizes.map { String($0.value) }.joined(separator: " × ")) elements are too many")
+    }
+    count = product
+  }
+  return count
+}
+
+/// Copies a text out; see "Texts that the library returns" in refrain.h.
+func write(
+  _ source: String, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int64,
+  _ length: UnsafeMutablePointer<Int64>?
+) throws {
+  var source = source
+  try source.withUTF8 { bytes in
+    try write(bytes, minimum: 1, text.map { UnsafeMutableRawPointer($0) }, capacity, length, "text")
+    text?[bytes.count] = 0
+  }
+}
+
+/// Copies bytes out, or says how many there are.
+///
+/// - Parameter minimum: bytes of room needed beyond the bytes themselves.
+func write(
+  _ bytes: UnsafeBufferPointer<UInt8>, minimum: Int = 0, _ target: UnsafeMutableRawPointer?,
+  _ capacity: Int64, _ length: UnsafeMutablePointer<Int64>?, _ name: String
+) throws {
+  let capacity = try size(capacity, named: "capacity")
+  guard target != nil || capacity == 0 else { throw BoundaryError.null(name) }
+  length?.pointee = Int64(bytes.count)
+  guard let target, capacity >= bytes.count + minimum else {
+    throw BoundaryError.capacity(
+      "\(name): needs \(bytes.count + minimum) bytes, found room for \(capacity)")
+  }
+  if let base = bytes.baseAddress { target.copyMemory(from: base, byteCount: bytes.count) }
+}
+
+/// An index into something with `count` elements.
+func position(_ index: Int64, below count: Int) throws -> Int {
+  guard index >= 0, index < Int64(count) else {
+    throw BoundaryError.argument(
+      count == 0
+        ? "index: there is nothing to choose from, found \(index)"
+        : "index: expected 0 … \(count - 1), found \(index)")
+  }
+  return Int(index)
+}
+
+/// An array of texts that must be there, in UTF-8.
+func texts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, named name: String) throws
+  -> [String]
+{
+  guard count > 0 else { return [] }
+  let pointer = try required(pointer, named: name)
+  return try (0..<count).map { try text(pointer[$0], named: "\(name)[\($0)]") }
+}

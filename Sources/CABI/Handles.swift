@@ -1,0 +1,179 @@
+// Handles.swift — the one place where objects become handles and handles objects
+//
+// A handle is not an address but a number: the index of an entry in a table, and the entry's
+// generation. Releasing an object ends its generation, so an old handle is noticed instead of being
+// followed. Looking an entry up takes no lock: chunks of the table are published before any handle
+// to them exists, and never move.
+
+import CRefrain
+import Engine
+import Data
+import Kernels
+
+/// The kinds of objects that callers hold.
+enum HandleKind: UInt, CaseIterable {
+  case model = 1
+  case session, trainer, tokenizer, scaler, metrics
+
+  var name: String { "refrain_\(self)" }
+}
+
+/// An object that callers hold. What is written lies in a box of its own, so that the table only
+/// ever holds references.
+final class TokenizerBox {
+  var tokenizer: Tokenizer
+  init(_ tokenizer: Tokenizer) { self.tokenizer = tokenizer }
+}
+
+final class ScalerBox {
+  var scaler: Scaler
+  init(_ scaler: Scaler) { self.scaler = scaler }
+}
+
+final class MetricsBox {
+  let result: EvaluationResult
+  init(_ result: EvaluationResult) { self.result = result }
+}
+
+/// A model may have several owners, all with the same handle.
+final class ModelBox {
+  let model: Model
+  var owners = 1
+  init(_ model: Model) { self.model = model }
+}
+
+enum Handles {
+  private struct Entry {
+    var object: Unmanaged<AnyObject>?
+    var kind: UInt = 0
+    var generation: UInt = 1
+  }
+
+  private static let chunkBits: UInt = 10
+  private static let maximumChunks = 1 << 12
+  private static let lock = Mutex()
+  private nonisolated(unsafe) static let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Entry>?> = {
+    let chunks = UnsafeMutablePointer<UnsafeMutablePointer<Entry>?>.allocate(capacity: maximumChunks)
+    chunks.initialize(repeating: nil, count: maximumChunks)
+    return chunks
+  }()
+  private nonisolated(unsafe) static var used: UInt = 0
+  private nonisolated(unsafe) static var free: [UInt] = []
+
+  // A handle's bits: generation (35), index (22), kind (3), and four bits that no pointer to an
+  // object in memory has set together, so that an address is never taken for a handle.
+  private static let indexBits: UInt = 22
+  private static let kindBits: UInt = 3
+  private static let mark: UInt = 0b1011
+
+  /// Takes ownership of an object.
+  static func make(_ object: AnyObject, _ kind: HandleKind) throws -> OpaquePointer {
+    try lock.withLock {
+      let index: UInt
+      if let reused = free.popLast() {
+        index = reused
+      } else {
+        guard used < UInt(maximumChunks) << chunkBits else {
+          throw EngineError.memory("too many objects: \(used) are alive")
+        }
+        index = used
+        if index & (1 << chunkBits - 1) == 0 {
+          let chunk = UnsafeMutablePointer<Entry>.allocate(capacity: 1 << chunkBits)
+          chunk.initialize(repeating: Entry(), count: 1 << chunkBits)
+          chunks[Int(index >> chunkBits)] = chunk
+        }
+        used += 1
+      }
+      let entry = entry(index)
+      entry.pointee.object = Unmanaged.passRetained(object)
+      entry.pointee.kind = kind.rawValue
+      let bits =
+        ((entry.pointee.generation << indexBits | index) << kindBits | kind.rawValue) << 4 | mark
+      guard let handle = OpaquePointer(bitPattern: bits) else {
+        preconditionFailure("a handle is never 0")
+      }
+      return handle
+    }
+  }
+
+  private static func entry(_ index: UInt) -> UnsafeMutablePointer<Entry> {
+    chunks[Int(index >> chunkBits)]! + Int(index & (1 << chunkBits - 1))
+  }
+
+  /// The living entry of a handle.
+  private static func find(_ handle: OpaquePointer, _ kind: HandleKind, named name: String) throws
+    -> UnsafeMutablePointer<Entry>
+  {
+    let bits = UInt(bitPattern: handle)
+    let index = bits >> (4 + kindBits) & (1 << indexBits - 1)
+    let generation = bits >> (4 + kindBits + indexBits)
+    guard bits & 0b1111 == mark, index < used else {
+      throw BoundaryError.handle("\(name): expected a \(kind.name), found something that is no handle")
+    }
+    let found = bits >> 4 & (1 << kindBits - 1)
+    guard found == kind.rawValue else {
+      let other = HandleKind(rawValue: found)?.name ?? "something that is no handle"
+      throw BoundaryError.handle("\(name): expected a \(kind.name), found a \(other)")
+    }
+    let entry = entry(index)
+    guard entry.pointee.generation & (1 << 35 - 1) == generation, entry.pointee.object != nil else {
+      throw BoundaryError.handle("\(name): this \(kind.name) was released")
+    }
+    return entry
+  }
+
+  /// The object of a handle, for the length of a call.
+  static func borrow<T: AnyObject>(
+    _ handle: OpaquePointer?, _ kind: HandleKind, named name: String, as type: T.Type
+  ) throws -> T {
+    guard let handle else { throw BoundaryError.null(name) }
+    let object = try find(handle, kind, named: name).pointee.object
+    guard let object = object?.takeUnretainedValue() as? T else {
+      throw BoundaryError.handle("\(name): this \(kind.name) was released")
+    }
+    return object
+  }
+
+  /// Gives up an object. NULL, and what is no living handle, are left alone.
+  static func release(_ handle: OpaquePointer?, _ kind: HandleKind) {
+    guard let handle else { return }
+    let object: Unmanaged<AnyObject>? = lock.withLock {
+      guard let entry = try? find(handle, kind, named: "") else { return nil }
+      if let model = entry.pointee.object?.takeUnretainedValue() as? ModelBox {
+        model.owners -= 1
+        if model.owners > 0 { return nil }
+      }
+      let object = entry.pointee.object
+      entry.pointee.object = nil
+      entry.pointee.generation += 1
+      free.append(UInt(bitPattern: handle) >> (4 + kindBits) & (1 << indexBits - 1))
+      return object
+    }
+    object?.release()
+  }
+
+  /// Counts one more owner of a model.
+  static func retain(model handle: OpaquePointer?) throws {
+    let box = try borrow(handle, .model, named: "model", as: ModelBox.self)
+    lock.withLock { box.owners += 1 }
+  }
+}
+
+func model(_ handle: OpaquePointer?) throws -> Model {
+  try Handles.borrow(handle, .model, named: "model", as: ModelBox.self).model
+}
+func session(_ handle: OpaquePointer?) throws -> Session {
+  try Handles.borrow(handle, .session, named: "session", as: Session.self)
+}
+func trainer(_ handle: OpaquePointer?) throws -> Trainer {
+  try Handles.borrow(handle, .trainer, named: "trainer", as: Trainer.self)
+}
+func tokenizer(_ handle: OpaquePointer?) throws -> TokenizerBox {
+  try Handles.borrow(handle, .tokenizer, named: "tokenizer", as: TokenizerBox.self)
+}
+func scaler(_ handle: OpaquePointer?) throws -> ScalerBox {
+  try Handles.borrow(handle, .scaler, named: "scaler", as: ScalerBox.self)
+}
+func metrics(_ handle: OpaquePointer?) throws -> EvaluationResult {
+  try Handles.borrow(handle, .metrics, named: "metrics", as: MetricsBox.self).result
+}

@@ -1,0 +1,88 @@
+// GRUCell.swift — gated recurrent unit, in its two forms
+//
+//     r z = σ(W x + b + U h₋)     h = (1 − z) ⊙ n + z ⊙ h₋
+//
+// and the candidate n, with the reset gate after or before the product:
+//
+//     after    n = τ(W x + b + r ⊙ q),  q = U h₋ + b′      cuDNN, PyTorch, Keras's default
+//     before   n = τ(W x + b + U s),    s = r ⊙ h₋         Cho et al. 2014, ONNX's default
+//
+// The two share the pointwise half (`GRUStep`); they differ in what the second product takes. q
+// and s are the cell's extra array.
+
+import Kernels
+
+struct GRUCell: RecurrentCell {
+  let hiddenSize: Int
+  let resetsAfter: Bool
+  let gateCount = 3
+  let keepsExtra = true
+
+  private var resetAndUpdate: Range<Int> { 0..<2 * hiddenSize }
+  private var candidate: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
+
+  var recurrentParts: [Range<Int>] { [resetAndUpdate, candidate] }
+  var separateBias: Range<Int> { resetsAfter ? candidate : 0..<0 }
+  var recurrentGradients: [RecurrentGradient] {
+    [
+      RecurrentGradient(rows: resetAndUpdate, of: .gates, with: .recurrentInput),
+      resetsAfter
+        ? RecurrentGradient(rows: candidate, of: .extra, with: .recurrentInput)
+        : RecurrentGradient(rows: candidate, of: .gates, with: .extra),
+    ]
+  }
+
+  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
+    let rows = step.extent.rows
+    weights.recurrent[0].multiply(
+      step.recurrentInput, into: step.gates, rows: rows, accumulate: true)
+    if resetsAfter {
+      if let bias = weights.separateBias {
+        kernels.broadcast(
+          bias, step.extra.base, stride: step.extra.stride, rows: rows, columns: hiddenSize)
+      }
+      weights.recurrent[1].multiply(
+        step.recurrentInput, into: step.extra, rows: rows, accumulate: weights.separateBias != nil)
+    } else {
+      kernels.forward(
+        GRUResetStep(
+          extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
+          reset: step.extra))
+      weights.recurrent[1].multiply(
+        step.extra, into: step.gates.dropping(2 * hiddenSize), rows: rows, accumulate: true)
+    }
+    kernels.forward(
+      GRUStep(
+        extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
+        previousHidden: step.previousHidden, hidden: step.hidden))
+  }
+
+  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+    let rows = step.extent.rows
+    let dCandidate = step.gates.dropping(2 * hiddenSize)
+    kernels.backward(
+      GRUStepGradient(
+        extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
+        previousHidden: step.previousHidden, dHidden: step.dHidden, dPreviousHidden: step.dHidden))
+    if resetsAfter {
+      weights.recurrent[1].multiplyBackward(
+        step.extra, into: step.dRecurrentInput, rows: rows, accumulate: step.accumulates)
+    } else {
+      weights.recurrent[1].multiplyBackward(
+        dCandidate, into: step.scratch, rows: rows, accumulate: false)
+      kernels.backward(
+        GRUResetStepGradient(
+          extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
+          dReset: step.scratch))
+      for row in 0..<rows {
+        if step.accumulates {
+          kernels.add(step.scratch[row], step.dRecurrentInput[row], count: hiddenSize)
+        } else {
+          step.dRecurrentInput[row].update(from: step.scratch[row], count: hiddenSize)
+        }
+      }
+    }
+    weights.recurrent[0].multiplyBackward(
+      step.gates, into: step.dRecurrentInput, rows: rows, accumulate: true)
+  }
+}

@@ -1,0 +1,32 @@
+// LSTMCell.swift — long short-term memory
+//
+//     i f g o = σ σ τ σ (W x + b + U h₋)     c = f ⊙ c₋ + i ⊙ g     h = o ⊙ τ(c)
+//
+// Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000. The
+// pointwise half, and its derivation, is `LSTMStep` and `LSTMStepGradient`.
+
+import Kernels
+
+struct LSTMCell: RecurrentCell {
+  let hiddenSize: Int
+  let gateCount = 4
+  let hasCellState = true
+
+  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
+    weights.recurrent[0].multiply(
+      step.recurrentInput, into: step.gates, rows: step.extent.rows, accumulate: true)
+    kernels.forward(
+      LSTMStep(
+        extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
+        previousHidden: step.previousHidden, hidden: step.hidden))
+  }
+
+  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+    kernels.backward(
+      LSTMStepGradient(
+        extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
+        dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
+    weights.recurrent[0].multiplyBackward(
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
+  }
+}

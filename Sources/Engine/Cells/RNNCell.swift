@@ -1,0 +1,28 @@
+// RNNCell.swift — the simple recurrence: h = τ(W x + b + U h₋)
+//
+// Elman 1990.
+
+import Kernels
+
+struct RNNCell: RecurrentCell {
+  let hiddenSize: Int
+  let gateCount = 1
+
+  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
+    weights.recurrent[0].multiply(
+      step.recurrentInput, into: step.gates, rows: step.extent.rows, accumulate: true)
+    kernels.forward(
+      RNNStep(
+        extent: step.extent, gates: step.gates, previousHidden: step.previousHidden,
+        hidden: step.hidden))
+  }
+
+  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+    kernels.backward(
+      RNNStepGradient(
+        extent: step.extent, gates: step.gates, dHidden: step.dHidden,
+        dPreviousHidden: step.dHidden))
+    weights.recurrent[0].multiplyBackward(
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
+  }
+}

@@ -1,0 +1,163 @@
+// RecurrentCell.swift — what a timestep computes
+//
+// A recurrent layer projects all inputs at once, walks over time, and keeps the tape; a cell says
+// what happens in between. To add one: a file like LSTMCell.swift with its equations, forward beside
+// backward, and a line in the registry.
+//
+// With H hidden units, G gates and batch rows B, the arrays of a timestep are `Rows` of
+//
+//     gates            [B, G·H]  input projection on entry, activations after forward,
+//                                gradients of the pre-activations after backward
+//     recurrentInput   [B, H]    the hidden state that the product takes: h₋, after recurrent dropout
+//     previousHidden   [B, H]    h₋ itself
+//     extra            [B, H]    what a cell keeps besides; only with `keepsExtra`
+
+import Kernels
+
+protocol RecurrentCell: Sendable {
+  var hiddenSize: Int { get }
+  var gateCount: Int { get }
+  /// Whether there is a cell state c beside the hidden state h.
+  var hasCellState: Bool { get }
+  /// Whether a timestep keeps an extra array for backward.
+  var keepsExtra: Bool { get }
+  /// The rows of weight_hh that take part in each product of a timestep.
+  var recurrentParts: [Range<Int>] { get }
+  /// The rows of bias_hh that are not simply added to the input projection.
+  var separateBias: Range<Int> { get }
+  /// What the gradient of each part of weight_hh is made of, once backward has run.
+  var recurrentGradients: [RecurrentGradient] { get }
+
+  func forward(_ step: CellStep, _ weights: RecurrentWeights)
+  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights)
+}
+
+extension RecurrentCell {
+  var hasCellState: Bool { false }
+  var keepsExtra: Bool { false }
+  var gateSize: Int { gateCount * hiddenSize }
+  var recurrentParts: [Range<Int>] { [0..<gateSize] }
+  var separateBias: Range<Int> { 0..<0 }
+  var recurrentGradients: [RecurrentGradient] {
+    [RecurrentGradient(rows: 0..<gateSize, of: .gates, with: .recurrentInput)]
+  }
+  /// 2 with a cell state, else 1.
+  var stateCount: Int { hasCellState ? 2 : 1 }
+  /// Floats of state that a stream carries.
+  var stateSize: Int { stateCount * hiddenSize }
+}
+
+/// d weight_hh[rows] = Σ over batch and time of (gradient)ᵀ (input).
+struct RecurrentGradient: Sendable {
+  enum Gradient: Sendable {
+    /// The same columns of the gates' gradients.
+    case gates
+    /// The extra array.
+    case extra
+  }
+  enum Input: Sendable { case recurrentInput, extra }
+
+  let rows: Range<Int>
+  let gradient: Gradient
+  let input: Input
+
+  init(rows: Range<Int>, of gradient: Gradient, with input: Input) {
+    self.rows = rows
+    self.gradient = gradient
+    self.input = input
+  }
+}
+
+/// One timestep forward.
+struct CellStep {
+  let extent: StepExtent
+  let gates: Rows
+  let recurrentInput: Rows
+  let extra: Rows
+  let previousHidden: Rows
+  /// Written; in inference the same as `previousHidden`.
+  let hidden: Rows
+  let previousCell: Rows
+  /// Written; in inference the same as `previousCell`.
+  let cell: Rows
+}
+
+/// One timestep backward.
+struct CellStepGradient {
+  let extent: StepExtent
+  let gates: Rows
+  let recurrentInput: Rows
+  let extra: Rows
+  let previousHidden: Rows
+  let previousCell: Rows
+  let cell: Rows
+  /// The whole gradient of h on entry; on return, that of h₋ except through the products.
+  let dHidden: Rows
+  /// The gradient of c on entry, of c₋ on return.
+  let dCell: Rows
+  /// The gradient of `recurrentInput`: written, or added to with `accumulates`.
+  let dRecurrentInput: Rows
+  let accumulates: Bool
+  /// `[B, H]` for the cell's own use.
+  let scratch: Rows
+}
+
+/// The parameters of one direction of a recurrent layer, packed.
+final class RecurrentWeights: LayerWeights {
+  let input: PackedWeight
+  /// One for each of the cell's `recurrentParts`.
+  let recurrent: [PackedWeight]
+  /// `[G·H]`: what the input projection starts from; nil without biases.
+  let projectionBias: AlignedBuffer<Float>?
+  /// bias_hh of the cell's `separateBias`; nil without.
+  let separateBias: Values?
+  private let biases: [PlacedParameter]
+  private let separate: Range<Int>
+
+  init(_ spec: RecurrentSpec, _ source: ParameterSource) throws {
+    let cell = spec.cell
+    input = try PackedWeight(source("weight_ih" + spec.suffix))
+    let weight = source("weight_hh" + spec.suffix)
+    recurrent = try cell.recurrentParts.map { try PackedWeight(weight, part: $0) }
+    separate = cell.separateBias
+    biases = spec.biasNames.map { source($0) }
+    projectionBias = biases.isEmpty ? nil : try AlignedBuffer(count: cell.gateSize)
+    separateBias =
+      spec.hasRecurrentBias && !separate.isEmpty
+      ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil
+  }
+
+  func refresh(backward: Bool) throws {
+    try input.refresh(backward: backward)
+    for part in recurrent { try part.refresh(backward: backward) }
+    guard let projectionBias else { return }
+    let count = projectionBias.count
+    kernels.fill(projectionBias.pointer, 0, count: count)
+    for bias in biases { kernels.add(bias.values, projectionBias.pointer, count: count) }
+    if let separateBias {
+      kernels.addScaled(
+        separateBias, by: -1, projectionBias.pointer + separate.lowerBound, count: separate.count)
+    }
+  }
+}
+
+extension PackedWeight {
+  /// c `[B, out]` (+)= x `[B, in]` Wᵀ
+  func multiply(_ x: Rows, into c: Rows, rows: Int, accumulate: Bool) {
+    forward.multiply(
+      x.base, aRowStride: x.stride, into: c.base, cStride: c.stride, rows: rows,
+      accumulate: accumulate)
+  }
+
+  /// c `[B, in]` (+)= dy `[B, out]` W
+  func multiplyBackward(_ dy: Rows, into c: Rows, rows: Int, accumulate: Bool) {
+    backward.multiply(
+      dy.base, aRowStride: dy.stride, into: c.base, cStride: c.stride, rows: rows,
+      accumulate: accumulate)
+  }
+}
+
+extension Rows {
+  /// The same rows from a later column on.
+  func dropping(_ columns: Int) -> Rows { Rows(base + columns, stride: stride) }
+}

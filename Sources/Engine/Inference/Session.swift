@@ -1,0 +1,247 @@
+// Session.swift — running a model: whole batches, or one timestep per lane
+//
+// `run` divides a batch into shards, as training does, each on a small workspace of its own. `step`
+// is the same forward pass over one timestep, with the state of every layer taken from, and left
+// in, a block of memory with one row per lane; after the first call it allocates nothing.
+
+import Kernels
+
+/// "threads=1, lanes=1"
+struct SessionOptions: Sendable {
+  static let signature = Signature(
+    kind: .options, name: "session", meaning: "Options of a session.",
+    options: [
+      Option("threads", .integer(1...256), default: .integer(1), "Threads to use, exactly."),
+      Option(
+        "lanes", .integer(1...Int(Int32.max)), default: .integer(1),
+        "Streams that advance together, one timestep each."),
+    ])
+
+  let threads: Int
+  let lanes: Int
+
+  init(_ text: String) throws {
+    let options = try bindOptions(text, to: Self.signature)
+    threads = options.integer("threads")
+    lanes = options.integer("lanes")
+  }
+}
+
+/// Runs a model. Used by one thread at a time.
+public final class Session {
+  public let model: Model
+  public let lanes: Int
+  private let pool: WorkerPool
+  private let batches: Executor
+  private var stream: Stream?
+
+  public convenience init(_ model: Model, options text: String) throws {
+    let options = try SessionOptions(text)
+    try self.init(model, lanes: options.lanes, threads: options.threads)
+  }
+
+  private init(_ model: Model, lanes: Int, threads: Int) throws {
+    self.model = model
+    self.lanes = lanes
+    pool = try WorkerPool(threads: threads)
+    batches = Executor(model, isTraining: false, pool: pool)
+  }
+
+  // MARK: Whole sequences
+
+  /// Runs a batch from the initial state. Timesteps beyond a row's length are zero.
+  public func run(_ inputs: [TensorView], into outputs: [TensorView]) throws {
+    let batch = try Batch(inputs, model)
+    guard outputs.count == model.outputCount else {
+      throw EngineError.count(name: "outputs", expected: model.outputCount, found: outputs.count)
+    }
+    try checkOutputs(outputs, model, batch)
+    guard batch.count > 0 else { return }
+    try model.prepareWeights(backward: false)
+    let plan = try batches.prepare(batch: batch.count, timesteps: batch.timesteps)
+    batches.setFullness(plan) { batch.inputs[$0].isFull }
+    batches.forEachShard(of: batch.count, plan, Executor.Settings()) { _, rows, pass in
+      let local = 0..<rows.count
+      batch.load(rows, at: 0, plan, model.graph, pass)
+      batches.forward(local, plan, pass)
+      copyOutputs(outputs, local, firstRow: rows.lowerBound, model, plan, pass)
+    }
+  }
+
+  // MARK: Streams
+
+  private func requireStream() throws -> Stream {
+    if let stream { return stream }
+    let made = try Stream(model, lanes: lanes)
+    stream = made
+    return made
+  }
+
+  /// One timestep of a model with one float input and one output.
+  public func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) throws {
+    let stream = try requireStream()
+    try stream.requireSingle(.float)
+    try stream.prepare()
+    stream.setInput(0, UnsafeRawPointer(x))
+    stream.run()
+    stream.getOutput(0, y)
+  }
+
+  /// One timestep of a model with one input of ids and one output.
+  public func step(ids: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Float>) throws {
+    let stream = try requireStream()
+    try stream.requireSingle(.ids)
+    try stream.prepare()
+    try stream.checkIDs(0, ids, name: "ids")
+    stream.setInput(0, UnsafeRawPointer(ids))
+    stream.run()
+    stream.getOutput(0, y)
+  }
+
+  /// One timestep of any model that can stream; arrays have no axis of timesteps.
+  public func step(_ inputs: [TensorView], into outputs: [TensorView]) throws {
+    let stream = try requireStream()
+    guard inputs.count == model.inputCount else {
+      throw EngineError.count(name: "inputs", expected: model.inputCount, found: inputs.count)
+    }
+    guard outputs.count == model.outputCount else {
+      throw EngineError.count(name: "outputs", expected: model.outputCount, found: outputs.count)
+    }
+    for (index, view) in inputs.enumerated() {
+      guard view.lengths == nil, view.mask == nil else {
+        throw EngineError.argument(name: view.name, message: "a timestep has no lengths and no mask")
+      }
+      try view.check(stepShape(model.inputShape(index)), batch: lanes)
+      if view.type == .ids { try stream.checkIDs(index, view.ids, name: view.name) }
+    }
+    for (index, view) in outputs.enumerated() {
+      try view.check(stepShape(model.outputShape(index)), batch: lanes)
+    }
+    try stream.prepare()
+    for (index, view) in inputs.enumerated() { stream.setInput(index, UnsafeRawPointer(view.base)) }
+    stream.run()
+    for (index, view) in outputs.enumerated() { stream.getOutput(index, view.floats) }
+  }
+
+  private func stepShape(_ shape: ValueShape) -> ValueShape {
+    ValueShape(shape.type, hasTime: false, features: shape.features)
+  }
+
+  /// Returns a lane, or all of them, to the initial state.
+  public func reset(lane: Int?) throws {
+    if let lane, !(0..<lanes).contains(lane) {
+      throw EngineError.argument(
+        name: "lane", message: "expected 0 … \(lanes - 1), or all, found \(lane)")
+    }
+    stream?.reset(lane.map { $0..<$0 + 1 } ?? 0..<lanes)
+  }
+
+  /// A second session of the same model, with a copy of the streams' state.
+  public func clone() throws -> Session {
+    let clone = try Session(model, lanes: lanes, threads: pool.threads)
+    if let stream {
+      let copy = try clone.requireStream()
+      copy.state.update(from: stream.state)
+    }
+    return clone
+  }
+
+  /// The streams' state `[lanes, state size]`.
+  public func withState<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) throws -> R {
+    try body(requireStream().state)
+  }
+
+  // MARK: Evaluation
+
+  /// Measures the model on a data set.
+  public func evaluate(_ data: DataSource, options text: String) throws -> EvaluationResult {
+    let options = try EvaluationOptions(text)
+    let objective = try Objective(options.losses, model)
+    let evaluation = try Evaluation(
+      data, objective, model, pool: pool, batchSize: options.batchSize)
+    return try evaluation.measure(objective, model)
+  }
+}
+
+/// Streams of one model: a workspace for one timestep, and their state.
+private final class Stream {
+  let state: UnsafeMutableBufferPointer<Float>
+  private let stateMemory: AlignedBuffer<Float>
+  private let model: Model
+  private let lanes: Int
+  private let executor: Executor
+  private let plan: Plan
+
+  init(_ model: Model, lanes: Int) throws {
+    let unstreamable = model.graph.unstreamable
+    guard unstreamable.isEmpty else {
+      throw EngineError.unsupported(
+        "the model cannot take one timestep at a time: \(unstreamable.joined(separator: ", ")) "
+          + "reads the sequence from its end")
+    }
+    if let node = model.graph.nodes.first(where: { $0.layer is any RecurrentLayerType && $0.inputs.count > 1 }) {
+      throw EngineError.unsupported(
+        "the model cannot take one timestep at a time: the initial state of \(node.name) is an input")
+    }
+    self.model = model
+    self.lanes = lanes
+    executor = Executor(model, isTraining: false, pool: try WorkerPool(threads: 1), shardRows: lanes)
+    let size = try Int.product([lanes, model.graph.stateSize], of: "lanes")
+    stateMemory = try AlignedBuffer(count: size)
+    state = UnsafeMutableBufferPointer(start: stateMemory.pointer, count: size)
+    plan = try executor.prepare(
+      batch: lanes, timesteps: [Int](repeating: 1, count: model.inputCount))
+    executor.setFullness(plan) { _ in true }
+  }
+
+  func prepare() throws { try model.prepareWeights(backward: false) }
+
+  func requireSingle(_ type: ElementType) throws {
+    guard model.inputCount == 1, model.outputCount == 1 else {
+      throw EngineError.unsupported(
+        "the model has \(model.inputCount) inputs and \(model.outputCount) outputs; "
+          + "use refrain_session_step_tensors")
+    }
+    let found = model.graph.values[model.graph.inputs[0]].shape.type
+    guard found == type else { throw EngineError.type(name: "input", expected: found, found: type) }
+  }
+
+  func checkIDs(_ index: Int, _ ids: UnsafePointer<Int32>, name: String) throws {
+    let limit = model.vocabulary(ofInput: index) ?? Int(Int32.max)
+    for lane in 0..<lanes where !(0..<limit).contains(Int(ids[lane])) {
+      throw EngineError.argument(
+        name: "\(name)[\(lane)]", message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
+    }
+  }
+
+  private func pass() -> Pass {
+    executor.pass(plan, worker: 0, firstRow: 0, Executor.Settings(state: stateMemory.pointer))
+  }
+
+  func setInput(_ index: Int, _ source: UnsafeRawPointer) {
+    let place = plan.places[model.graph.inputs[index]]
+    UnsafeMutableRawPointer(pass().pointer(place.values))
+      .copyMemory(from: source, byteCount: lanes * place.width * 4)
+  }
+
+  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>) {
+    let place = plan.places[model.graph.outputs[index]]
+    target.update(from: pass().pointer(place.values), count: lanes * place.width)
+  }
+
+  func run() {
+    withDenormalsFlushed { executor.forward(0..<lanes, plan, pass()) }
+  }
+
+  func reset(_ lanes: Range<Int>) {
+    let width = model.graph.stateSize
+    for index in lanes.lowerBound * width..<lanes.upperBound * width { state[index] = 0 }
+  }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+  fileprivate func update(from other: Self) {
+    guard let source = other.baseAddress, let target = baseAddress else { return }
+    target.update(from: source, count: count)
+  }
+}

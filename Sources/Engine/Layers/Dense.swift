@@ -1,0 +1,144 @@
+// Dense.swift — a linear map of the last axis, and an activation
+
+import Kernels
+
+/// y = activation(x Wᵀ + b), on the last axis of an array of any rank.
+struct DenseLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Dense", meaning: "A linear map of the last axis, then an activation.",
+    options: [
+      Option("units", .integer(1...maximumSize), "Size of the output's last axis."),
+      Option("activation", .call(.activation), defaultCall: "linear", "Applied to the result."),
+      Option("use_bias", .boolean, default: .boolean(true), "Whether to add a bias."),
+      Option(
+        "kernel_initializer", .call(.initializer), defaultCall: "glorot_uniform",
+        "Initial weight."),
+      Option("bias_initializer", .call(.initializer), defaultCall: "zeros", "Initial bias."),
+    ])
+
+  let inputSize: Int
+  let units: Int
+  let activation: OutputActivation
+  let usesBias: Bool
+  let outputs: [ValueShape]
+  let parameters: [ParameterSpec]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    guard inputs.count == 1, inputs[0].type == .float else {
+      throw LayerError("Dense takes one float input")
+    }
+    units = call.integer("units")
+    inputSize = inputs[0].lastAxis
+    activation = OutputActivation(call.call("activation"))
+    usesBias = call.boolean("use_bias")
+    var output = inputs[0]
+    output.features[output.features.count - 1] = units
+    outputs = [output]
+    let weight = ParameterSpec(
+      name: "weight", shape: [units, inputSize],
+      initializer: Initializer(call.call("kernel_initializer")), isWeight: true)
+    let bias = ParameterSpec(
+      name: "bias", shape: [units], initializer: Initializer(call.call("bias_initializer")),
+      isWeight: false)
+    parameters = usesBias ? [weight, bias] : [weight]
+  }
+
+  var finalActivation: OutputActivation? { activation }
+
+  func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? {
+    try DenseWeights(self, source)
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+    try DenseRun(self, &placement)
+  }
+}
+
+final class DenseWeights: LayerWeights {
+  let weight: PackedWeight
+  let bias: MutableValues?
+
+  init(_ layer: DenseLayer, _ source: ParameterSource) throws {
+    weight = try PackedWeight(source("weight"))
+    bias = layer.usesBias ? source("bias").values : nil
+  }
+
+  func refresh(backward: Bool) throws { try weight.refresh(backward: backward) }
+}
+
+private final class DenseRun: LayerRun {
+  private let layer: DenseLayer
+  private let weights: DenseWeights
+  private let input: ValuePlace
+  private let output: ValuePlace
+  private let weight: PlacedParameter
+  private let bias: PlacedParameter?
+  /// The linear map's result where the activation is one that losses look behind.
+  private let logits: Slot
+  private let parts: GradientParts
+
+  init(_ layer: DenseLayer, _ placement: inout Placement) throws {
+    guard let weights = placement.weights as? DenseWeights else {
+      preconditionFailure("Dense without its weights")
+    }
+    self.layer = layer
+    self.weights = weights
+    input = placement.inputs[0]
+    logits = layer.activation.hasLogits ? try placement.reserve(placement.outputs[0].width) : .none
+    placement.outputs[0].logits = logits
+    output = placement.outputs[0]
+    weight = placement.parameters("weight")
+    bias = layer.usesBias ? placement.parameters("bias") : nil
+    parts = GradientParts(rows: layer.units)
+    if placement.isTraining {
+      placement.requireScratch(
+        transposedProductScratch(columns: layer.inputSize))
+    }
+  }
+
+  /// Vectors of the last axis in one batch row.
+  private var vectors: Int { output.width / layer.units }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let count = rows.count * vectors
+    let x = pass.pointer(input.values, row: rows.lowerBound)
+    let y = pass.pointer(output.values, row: rows.lowerBound)
+    let linear = logits.isNone ? y : pass.pointer(logits, row: rows.lowerBound)
+    if let bias = weights.bias {
+      kernels.broadcast(bias, linear, stride: layer.units, rows: count, columns: layer.units)
+    }
+    weights.weight.forward.multiply(
+      x, aRowStride: layer.inputSize, into: linear, cStride: layer.units, rows: count,
+      accumulate: weights.bias != nil)
+    layer.activation.forward(linear, y, rows: count, columns: layer.units)
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    let count = rows.count * vectors
+    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
+    if !pass.isFused(output) {
+      layer.activation.backward(
+        pass.pointer(output.values, row: rows.lowerBound), dy, rows: count, columns: layer.units)
+    }
+    guard pass.wantsGradient(input) else { return }
+    weights.weight.backward.multiply(
+      dy, aRowStride: layer.units, into: pass.pointer(input.gradients, row: rows.lowerBound),
+      cStride: layer.inputSize, rows: count, accumulate: true)
+  }
+
+  var gradientTasks: Int { parts.count }
+
+  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+    let range = parts.range(task)
+    let dy = pass.pointer(output.gradients) + range.lowerBound
+    accumulateTransposedProduct(
+      a: dy, aStride: layer.units, b: pass.pointer(input.values), bStride: layer.inputSize,
+      c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
+      rows: range.count, columns: layer.inputSize, depth: batch * vectors, scratch: pass.scratch)
+    if let bias {
+      kernels.addColumnSums(
+        dy, stride: layer.units, rows: batch * vectors, columns: range.count,
+        into: bias.gradient(pass) + range.lowerBound)
+    }
+  }
+}

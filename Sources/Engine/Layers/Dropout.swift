@@ -1,0 +1,73 @@
+// Dropout.swift — random zeros in training
+//
+// Srivastava et al. 2014, inverted: what stays is scaled by 1 / (1 − rate), so inference does
+// nothing. Each element of each timestep is drawn for itself.
+
+import Kernels
+
+struct DropoutLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Dropout", meaning: "Random zeros in training.",
+    options: [Option("rate", .number(.fraction), "Fraction set to zero.")])
+
+  let rate: Float
+  let outputs: [ValueShape]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    guard inputs.count == 1, inputs[0].type == .float else {
+      throw LayerError("Dropout takes one float input")
+    }
+    rate = Float(call.number("rate"))
+    outputs = inputs
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+    try DropoutRun(rate, &placement)
+  }
+}
+
+private final class DropoutRun: LayerRun {
+  private let rate: Float
+  private let input: ValuePlace
+  private let output: ValuePlace
+  private let mask: Slot
+  private let stream: UInt64
+
+  init(_ rate: Float, _ placement: inout Placement) throws {
+    self.rate = rate
+    input = placement.inputs[0]
+    output = placement.outputs[0]
+    stream = 2 * placement.randomStream
+    mask =
+      placement.isTraining && rate > 0 ? try placement.reserve(placement.outputs[0].width) : .none
+  }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let width = output.width
+    for row in rows {
+      let x = pass.pointer(input.values, row: row)
+      let y = pass.pointer(output.values, row: row)
+      guard !mask.isNone else {
+        y.update(from: x, count: width)
+        continue
+      }
+      let mask = pass.pointer(mask, row: row)
+      dropoutMask(
+        mask, count: width, rate: rate, seed: pass.seed, stream: stream, step: pass.step,
+        row: UInt64(pass.firstRow + row))
+      kernels.multiply(x, mask, y, count: width)
+    }
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    guard pass.wantsGradient(input) else { return }
+    let count = rows.count * output.width
+    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
+    let dx = pass.pointer(input.gradients, row: rows.lowerBound)
+    if mask.isNone {
+      kernels.add(dy, dx, count: count)
+    } else {
+      kernels.addProduct(dy, pass.pointer(mask, row: rows.lowerBound), dx, count: count)
+    }
+  }
+}

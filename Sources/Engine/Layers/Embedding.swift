@@ -1,0 +1,104 @@
+// Embedding.swift — a learned vector for each id
+
+import Kernels
+
+/// y = W[id]. With `mask_zero`, timesteps whose id is 0 are skipped by the layers that follow.
+struct EmbeddingLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Embedding", meaning: "A learned vector for each id.",
+    options: [
+      Option("vocabulary", .integer(1...maximumSize), "Ids are 0 … vocabulary − 1."),
+      Option("units", .integer(1...maximumSize), "Size of the vectors."),
+      Option(
+        "mask_zero", .boolean, default: .boolean(false),
+        "Whether id 0 is padding, to be skipped by the layers that follow."),
+      Option(
+        "initializer", .call(.initializer), defaultCall: "uniform",
+        "Initial vectors."),
+    ])
+
+  let vocabulary: Int
+  let units: Int
+  let masksZero: Bool
+  let outputs: [ValueShape]
+  let parameters: [ParameterSpec]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    guard inputs.count == 1, inputs[0].type == .ids else {
+      throw LayerError("Embedding takes one input of ids, such as Input(ids)")
+    }
+    vocabulary = call.integer("vocabulary")
+    units = call.integer("units")
+    masksZero = call.boolean("mask_zero") && inputs[0].hasTime
+    outputs = [ValueShape(hasTime: inputs[0].hasTime, features: [units])]
+    parameters = [
+      ParameterSpec(
+        name: "weight", shape: [vocabulary, units],
+        initializer: Initializer(call.call("initializer")), isWeight: true)
+    ]
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+    EmbeddingRun(self, placement)
+  }
+}
+
+private final class EmbeddingRun: LayerRun {
+  private let units: Int
+  private let vocabulary: Int
+  private let masksZero: Bool
+  private let input: ValuePlace
+  private let output: ValuePlace
+  private let weight: PlacedParameter
+  /// Vocabulary rows are divided among tasks by remainder: frequent words have small ids.
+  let gradientTasks = 8
+
+  init(_ layer: EmbeddingLayer, _ placement: Placement) {
+    units = layer.units
+    vocabulary = layer.vocabulary
+    masksZero = layer.masksZero
+    input = placement.inputs[0]
+    output = placement.outputs[0]
+    weight = placement.parameters("weight")
+  }
+
+  private func ids(_ row: Int, _ pass: Pass) -> UnsafePointer<Int32> {
+    UnsafeRawPointer(pass.pointer(input.values, row: row)).assumingMemoryBound(to: Int32.self)
+  }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let count = input.timesteps
+    for row in rows {
+      let ids = ids(row, pass)
+      let y = pass.pointer(output.values, row: row)
+      for t in 0..<count {
+        (y + t * units).update(from: weight.values + Int(ids[t]) * units, count: units)
+      }
+      if masksZero, let index = output.validity { narrow(index, row, ids, pass) }
+    }
+  }
+
+  /// Writes the output's validity: the input's, without the ids that are 0.
+  private func narrow(_ index: Int, _ row: Int, _ ids: UnsafePointer<Int32>, _ pass: Pass) {
+    let narrowed = pass.validities[index]
+    let source = pass.validity(input.validity)
+    let flags = narrowed.row(row)
+    for t in 0..<input.timesteps {
+      flags[t] = ids[t] != 0 && (source.map { $0.row(row)[t] == 1 } ?? true) ? 1 : 0
+    }
+    narrowed.lengths[row] = source?.lengths[row] ?? Int32(input.timesteps)
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {}
+
+  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+    let gradients = weight.gradient(pass)
+    for row in 0..<batch {
+      let ids = ids(row, pass)
+      let dy = pass.pointer(output.gradients, row: row)
+      for t in 0..<input.timesteps where Int(ids[t]) % gradientTasks == task {
+        kernels.add(dy + t * units, gradients + Int(ids[t]) * units, count: units)
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// Layer.swift — what a layer is, and what it is while it runs
+//
+// A `Layer` is a description: sizes, options, the parameters it needs. It belongs to a model and
+// never changes. A `LayerRun` is that layer placed in a workspace: it knows where its inputs,
+// outputs and tape lie, and computes forward and backward for a range of batch rows. Between the
+// two stand `LayerWeights`, the layer's parameters packed for matrix products, one set per model.
+//
+// Rules that every run follows:
+// - forward writes its outputs for the given rows and touches nothing else that is shared;
+// - backward reads its outputs' gradients and adds to its inputs' gradients, which start at zero;
+// - outside a row's length, float inputs and output gradients hold zeros when they are read (the
+//   executor sees to it), so a layer that works on each timestep alone needs no lengths;
+// - parameter gradients are added afterwards for the whole batch, in tasks that write disjoint
+//   parts, so that no sum depends on how many threads there are.
+
+import Kernels
+
+/// The shape of one value in a model, without the batch.
+public struct ValueShape: Equatable, Sendable {
+  public var type: ElementType
+  /// Whether there is a timesteps axis after the batch.
+  public var hasTime: Bool
+  /// Sizes after batch and timesteps; empty for ids.
+  public var features: [Int]
+
+  public init(_ type: ElementType = .float, hasTime: Bool, features: [Int]) {
+    self.type = type
+    self.hasTime = hasTime
+    self.features = features
+  }
+
+  /// Elements of one row at one timestep.
+  public var width: Int { features.reduce(1, *) }
+  /// Size of the last axis, which Dense, LayerNorm and softmax work on.
+  var lastAxis: Int { features.last ?? 1 }
+
+  /// `[−1, −1, 64]`: as messages show it.
+  var pattern: [Int] { [-1] + (hasTime ? [-1] : []) + features }
+}
+
+/// The description of a layer in a model.
+protocol Layer: Sendable {
+  /// What the notation knows about it.
+  static var signature: Signature { get }
+
+  /// - Throws: `LayerError` if it cannot take these inputs.
+  init(_ call: BoundCall, inputs: [ValueShape]) throws
+
+  var outputs: [ValueShape] { get }
+  var parameters: [ParameterSpec] { get }
+  /// Whether it can run one timestep at a time, without knowing later ones.
+  var canStream: Bool { get }
+  /// Floats of state that a stream keeps per lane.
+  var stateSize: Int { get }
+  /// What was applied last to the first output, for losses that look behind it.
+  var finalActivation: OutputActivation? { get }
+
+  func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)?
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun
+}
+
+extension Layer {
+  var parameters: [ParameterSpec] { [] }
+  var canStream: Bool { true }
+  var stateSize: Int { 0 }
+  var finalActivation: OutputActivation? { nil }
+  func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }
+}
+
+/// Why a layer cannot stand where it does. The model's builder adds the place.
+struct LayerError: Error {
+  var message: String
+  init(_ message: String) { self.message = message }
+}
+
+/// A layer's view of the model's parameters.
+struct ParameterSource {
+  let store: ParameterStore
+  let layer: String
+
+  /// `layer.name`. The layer declared it, so it is there.
+  func callAsFunction(_ name: String) -> PlacedParameter {
+    guard let entry = try? store.entry(named: "\(layer).\(name)") else {
+      preconditionFailure("\(layer) did not declare \(name)")
+    }
+    return PlacedParameter(values: store.pointer(entry), offset: entry.offset, shape: entry.shape)
+  }
+}
+
+/// A parameter's memory.
+struct PlacedParameter {
+  let values: MutableValues
+  /// From the start of all parameters, and so of all gradients.
+  let offset: Int
+  let shape: [Int]
+
+  /// Its gradient, in a training pass.
+  func gradient(_ pass: Pass) -> MutableValues {
+    guard let gradients = pass.gradients else { preconditionFailure("a pass without gradients") }
+    return gradients + offset
+  }
+}
+
+/// A layer's parameters, prepared for matrix products.
+protocol LayerWeights: AnyObject {
+  /// Packs the current values again; those that only backward needs if `backward`.
+  func refresh(backward: Bool) throws
+}
+
+/// A layer placed in a workspace.
+protocol LayerRun: AnyObject {
+  func forward(_ rows: Range<Int>, _ pass: Pass)
+  func backward(_ rows: Range<Int>, _ pass: Pass)
+  /// In how many parts the parameters' gradients are computed; 0 without parameters.
+  var gradientTasks: Int { get }
+  /// Adds to the gradients of one part, from all rows `0..<batch`.
+  func addGradients(task: Int, batch: Int, _ pass: Pass)
+}
+
+extension LayerRun {
+  var gradientTasks: Int { 0 }
+  func addGradients(task: Int, batch: Int, _ pass: Pass) {}
+}
+
+/// Splits the rows of a weight gradient into tasks.
+///
+/// The size is fixed, so that the work is divided in the same way for any number of threads.
+struct GradientParts {
+  let rows: Int
+  static let rowsPerTask = 128
+
+  var count: Int { (rows + Self.rowsPerTask - 1) / Self.rowsPerTask }
+  func range(_ task: Int) -> Range<Int> {
+    task * Self.rowsPerTask..<min(rows, (task + 1) * Self.rowsPerTask)
+  }
+}

@@ -1,0 +1,102 @@
+// LayerNorm.swift — each vector of the last axis to mean 0 and deviation 1, then scaled and shifted
+//
+// Ba, Kiros & Hinton 2016.
+
+import Kernels
+
+struct LayerNormLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "LayerNorm",
+    meaning: "Each vector of the last axis to mean 0 and deviation 1 (Ba et al. 2016).",
+    options: [
+      Option(
+        "epsilon", .number(.positive), default: .number(1e-5), "Added to the variance."),
+      Option(
+        "affine", .boolean, default: .boolean(true), "Whether to learn a scale and an offset."),
+    ], aliases: ["LayerNormalization"])
+
+  let size: Int
+  let epsilon: Float
+  let isAffine: Bool
+  let outputs: [ValueShape]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    guard inputs.count == 1, inputs[0].type == .float else {
+      throw LayerError("LayerNorm takes one float input")
+    }
+    size = inputs[0].lastAxis
+    epsilon = Float(call.number("epsilon"))
+    isAffine = call.boolean("affine")
+    outputs = inputs
+  }
+
+  var parameters: [ParameterSpec] {
+    guard isAffine else { return [] }
+    return [
+      ParameterSpec(name: "weight", shape: [size], initializer: .constant(1), isWeight: false),
+      ParameterSpec(name: "bias", shape: [size], initializer: .constant(0), isWeight: false),
+    ]
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+    try LayerNormRun(self, &placement)
+  }
+}
+
+private final class LayerNormRun: LayerRun {
+  private let layer: LayerNormLayer
+  private let input: ValuePlace
+  private let output: ValuePlace
+  private let normalized: Slot
+  private let inverses: Slot
+  private let weight: PlacedParameter?
+  private let bias: PlacedParameter?
+
+  init(_ layer: LayerNormLayer, _ placement: inout Placement) throws {
+    self.layer = layer
+    input = placement.inputs[0]
+    output = placement.outputs[0]
+    normalized = try placement.reserve(placement.outputs[0].width)
+    inverses = try placement.reserve(placement.outputs[0].width / layer.size)
+    weight = layer.isAffine ? placement.parameters("weight") : nil
+    bias = layer.isAffine ? placement.parameters("bias") : nil
+    placement.requireScratch(placement.outputs[0].width)
+  }
+
+  private func vectors(_ rows: Int) -> Int { rows * output.width / layer.size }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let first = rows.lowerBound
+    kernels.layerNorm(
+      pass.pointer(input.values, row: first), scale: weight.map { Values($0.values) },
+      offset: bias.map { Values($0.values) }, epsilon: layer.epsilon,
+      pass.pointer(output.values, row: first), normalized: pass.pointer(normalized, row: first),
+      inverses: pass.pointer(inverses, row: first), rows: vectors(rows.count), columns: layer.size)
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    guard pass.wantsGradient(input) else { return }
+    for row in rows {
+      kernels.layerNormBackward(
+        pass.pointer(output.gradients, row: row), scale: weight.map { Values($0.values) },
+        normalized: pass.pointer(normalized, row: row), inverses: pass.pointer(inverses, row: row),
+        pass.scratch, rows: vectors(1), columns: layer.size)
+      kernels.add(pass.scratch, pass.pointer(input.gradients, row: row), count: output.width)
+    }
+  }
+
+  var gradientTasks: Int { layer.isAffine ? 1 : 0 }
+
+  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+    guard let weight, let bias else { return }
+    let dy = pass.pointer(output.gradients)
+    let normalized = pass.pointer(normalized)
+    let dWeight = weight.gradient(pass)
+    for i in 0..<vectors(batch) {
+      let offset = i * layer.size
+      kernels.addProduct(dy + offset, normalized + offset, dWeight, count: layer.size)
+    }
+    kernels.addColumnSums(
+      dy, stride: layer.size, rows: vectors(batch), columns: layer.size, into: bias.gradient(pass))
+  }
+}

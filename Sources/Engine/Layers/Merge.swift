@@ -1,0 +1,115 @@
+// Merge.swift — Concat and Add: several values into one
+
+import Kernels
+
+/// Side by side along the last axis.
+struct ConcatLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Concat", meaning: "Several values side by side, along the last axis.",
+    options: [])
+
+  let outputs: [ValueShape]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    try checkMergeable(inputs, of: "Concat") { $0.hasTime == $1.hasTime && $0.features.dropLast() == $1.features.dropLast() }
+    var output = inputs[0]
+    output.features[output.features.count - 1] = inputs.reduce(0) { $0 + $1.lastAxis }
+    outputs = [output]
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun { ConcatRun(placement) }
+}
+
+/// Element by element.
+struct AddLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Add", meaning: "The sum of several values of one shape.", options: [])
+
+  let outputs: [ValueShape]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    try checkMergeable(inputs, of: "Add") { $0 == $1 }
+    outputs = [inputs[0]]
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun { AddRun(placement) }
+}
+
+private func checkMergeable(
+  _ inputs: [ValueShape], of layer: String, fits: (ValueShape, ValueShape) -> Bool
+) throws {
+  let texts = inputs.map { "\($0.pattern)" }.joined(separator: ", ")
+  guard inputs.count >= 2, inputs.allSatisfy({ $0.type == .float }) else {
+    throw LayerError("\(layer) takes two or more float inputs, such as [a, b] -> \(layer)")
+  }
+  guard inputs.dropFirst().allSatisfy({ fits($0, inputs[0]) }) else {
+    throw LayerError("\(layer) takes inputs whose shapes fit together, found \(texts)")
+  }
+}
+
+private final class ConcatRun: LayerRun {
+  private let inputs: [ValuePlace]
+  private let output: ValuePlace
+  private let columns: Int
+
+  init(_ placement: Placement) {
+    inputs = placement.inputs
+    output = placement.outputs[0]
+    columns = output.shape.lastAxis
+  }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let vectors = rows.count * output.width / columns
+    let y = pass.pointer(output.values, row: rows.lowerBound)
+    var column = 0
+    for input in inputs {
+      let size = input.shape.lastAxis
+      let x = pass.pointer(input.values, row: rows.lowerBound)
+      for i in 0..<vectors {
+        (y + i * columns + column).update(from: x + i * size, count: size)
+      }
+      column += size
+    }
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    let vectors = rows.count * output.width / columns
+    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
+    var column = 0
+    for input in inputs {
+      let size = input.shape.lastAxis
+      if pass.wantsGradient(input) {
+        let dx = pass.pointer(input.gradients, row: rows.lowerBound)
+        for i in 0..<vectors { kernels.add(dy + i * columns + column, dx + i * size, count: size) }
+      }
+      column += size
+    }
+  }
+}
+
+private final class AddRun: LayerRun {
+  private let inputs: [ValuePlace]
+  private let output: ValuePlace
+
+  init(_ placement: Placement) {
+    inputs = placement.inputs
+    output = placement.outputs[0]
+  }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let count = rows.count * output.width
+    let y = pass.pointer(output.values, row: rows.lowerBound)
+    y.update(from: pass.pointer(inputs[0].values, row: rows.lowerBound), count: count)
+    for input in inputs.dropFirst() {
+      kernels.add(pass.pointer(input.values, row: rows.lowerBound), y, count: count)
+    }
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
+    for input in inputs where pass.wantsGradient(input) {
+      kernels.add(
+        dy, pass.pointer(input.gradients, row: rows.lowerBound), count: rows.count * output.width)
+    }
+  }
+}

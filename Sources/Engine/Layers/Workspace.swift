@@ -1,0 +1,155 @@
+// Workspace.swift — where everything of a pass lies in memory
+//
+// One block holds the values, gradients and tapes of all layers for a number of batch rows and
+// timesteps. It is planned once per shape: layers reserve `Slot`s, which are offsets, so a larger
+// block can take the place of a smaller one. Every array is row-major with the batch outermost, so
+// a slot serves any batch up to the planned one, and a shard of rows is a contiguous piece.
+
+import Kernels
+
+/// A place for `width` floats per batch row.
+struct Slot: Sendable {
+  var offset: Int
+  /// Floats from one batch row to the next.
+  var width: Int
+
+  /// For values that a pass does not have.
+  static let none = Slot(offset: -1, width: 0)
+  var isNone: Bool { offset < 0 }
+}
+
+/// One value of the model within a workspace.
+struct ValuePlace: Sendable {
+  /// Among the model's values.
+  let index: Int
+  let shape: ValueShape
+  let isModelInput: Bool
+  /// Timesteps, 1 for values without a time axis.
+  let timesteps: Int
+  let values: Slot
+  /// `.none` in workspaces for inference.
+  var gradients: Slot
+  /// Which timesteps count; an index into the pass's validities, nil without a time axis.
+  let validity: Int?
+  /// For a softmax or sigmoid output: what went into it, which losses prefer.
+  var logits: Slot = .none
+
+  /// Elements of one batch row.
+  var width: Int { values.width }
+  /// Elements of one batch row at one timestep.
+  var stepWidth: Int { shape.width }
+}
+
+/// What a layer is given to place itself: its inputs and outputs, and a way to reserve memory.
+struct Placement {
+  let isTraining: Bool
+  let name: String
+  let inputs: [ValuePlace]
+  /// Runs may add `logits`.
+  var outputs: [ValuePlace]
+  let weights: (any LayerWeights)?
+  let parameters: ParameterSource
+  /// Where the layer's state begins in a lane's state.
+  let stateOffset: Int
+  /// A number that tells this layer's random masks from those of others.
+  let randomStream: UInt64
+  var reservations: Reservations
+
+  mutating func reserve(_ widths: Int...) throws -> Slot {
+    try reservations.reserve(Int.product(widths, of: name))
+  }
+
+  /// For each of the threads, `count` floats that last as long as one call.
+  mutating func requireScratch(_ count: Int) { reservations.requireScratch(count) }
+}
+
+/// Memory asked for so far.
+struct Reservations {
+  let batch: Int
+  private(set) var floats = 0
+  private(set) var scratch = 0
+
+  init(batch: Int) { self.batch = batch }
+
+  /// `width` floats for each batch row, from a cache line on.
+  mutating func reserve(_ width: Int) throws -> Slot {
+    let count = try Int.product([width, batch], of: "workspace")
+    let (end, overflow) = floats.addingReportingOverflow(count)
+    guard !overflow, end <= Int.max / 8 else {
+      throw EngineError.memory("workspace: this batch takes more memory than there can be")
+    }
+    defer { floats = (end + 15) / 16 * 16 }
+    return Slot(offset: floats, width: width)
+  }
+
+  mutating func requireScratch(_ count: Int) { scratch = max(scratch, (count + 15) / 16 * 16) }
+}
+
+/// Which timesteps of a value count.
+struct Validity {
+  /// Bytes `[B, T]`, 1 where a timestep counts; meaningful unless `isFull`.
+  var flags: UnsafeMutablePointer<UInt8>
+  /// `[B]`: each row's length; a flag beyond it is 0.
+  var lengths: UnsafeMutablePointer<Int32>
+  var timesteps: Int
+  /// Every timestep of every row counts.
+  var isFull: Bool
+
+  func row(_ row: Int) -> UnsafeMutablePointer<UInt8> { flags + row * timesteps }
+}
+
+/// What runs need to know about the pass they take part in.
+struct Pass {
+  /// The workspace's memory.
+  let base: MutableValues
+  /// The parameters' gradients, laid out as the parameters; nil in inference.
+  let gradients: MutableValues?
+  /// This thread's scratch.
+  let scratch: MutableValues
+  let validities: UnsafeMutablePointer<Validity>
+  /// Dropout is on, and tapes are written.
+  let isTraining: Bool
+  /// Whether gradients of the model's float inputs are wanted.
+  let needsInputGradients: Bool
+  /// For each value of the model, whether its gradient is that of its logits; nil: none is.
+  let fused: UnsafePointer<Bool>?
+  /// Seed and number of this pass, for random masks.
+  let seed: UInt64
+  let step: UInt64
+  /// The batch row that row 0 of the workspace stands for.
+  let firstRow: Int
+  /// A stream's state `[lanes, state width]` to continue from and to leave behind; nil for whole
+  /// sequences from the initial state.
+  let state: MutableValues?
+  let stateWidth: Int
+
+  func pointer(_ slot: Slot, row: Int = 0) -> MutableValues {
+    base + slot.offset + row * slot.width
+  }
+
+  /// Whether anyone asks for this value's gradient.
+  func wantsGradient(_ value: ValuePlace) -> Bool {
+    !value.gradients.isNone && (needsInputGradients || !value.isModelInput)
+  }
+
+  /// Whether the gradient found at this value is already that of its logits.
+  func isFused(_ value: ValuePlace) -> Bool {
+    guard let fused else { return false }
+    return fused[value.index]
+  }
+
+  /// nil where every timestep counts.
+  func validity(_ index: Int?) -> Validity? {
+    guard let index else { return nil }
+    let validity = validities[index]
+    return validity.isFull ? nil : validity
+  }
+
+  /// The same pass with another thread's scratch.
+  func with(scratch: MutableValues) -> Pass {
+    Pass(
+      base: base, gradients: gradients, scratch: scratch, validities: validities, isTraining: isTraining,
+      needsInputGradients: needsInputGradients, fused: fused, seed: seed, step: step,
+      firstRow: firstRow, state: state, stateWidth: stateWidth)
+  }
+}

@@ -1,0 +1,207 @@
+// Executor.swift — takes batches through a model, forward and backward
+//
+// The rows of a batch are divided into shards. A shard goes through all layers on one thread;
+// threads meet only between forward, backward and the parameters' gradients. In training all shards
+// share one workspace, because those gradients are sums over the whole batch; in inference each
+// thread has a small workspace of its own and reuses it for shard after shard.
+
+import Kernels
+
+/// Memory and threads for running one model. Used by one thread at a time.
+final class Executor {
+  let model: Model
+  let isTraining: Bool
+  let pool: WorkerPool
+  let shardRows: Int
+  private var plans: [Plan.Key: Plan] = [:]
+  private var memory: AlignedBuffer<Float>?
+  private var validities: AlignedBuffer<Validity>?
+  private var current: Plan?
+
+  /// Plans kept for reuse; a data set with more shapes makes them anew.
+  private static let maximumPlans = 64
+
+  /// - Parameter shardRows: the model's own by default; a stream takes all lanes at once.
+  init(_ model: Model, isTraining: Bool, pool: WorkerPool, shardRows: Int? = nil) {
+    self.model = model
+    self.isTraining = isTraining
+    self.pool = pool
+    self.shardRows = shardRows ?? Shards.rows(for: model.graph)
+  }
+
+  private var graph: Graph { model.graph }
+  private var workspaces: Int { isTraining ? 1 : pool.threads }
+
+  func shardCount(_ batch: Int) -> Int { (batch + shardRows - 1) / shardRows }
+
+  // MARK: Shapes
+
+  /// Makes the plan for a shape the current one, and has memory for it.
+  func prepare(batch: Int, timesteps: [Int]) throws -> Plan {
+    let rows = isTraining ? batch : min(batch, shardRows)
+    if let current, current.key.timesteps == timesteps, current.key.capacity >= rows {
+      return current
+    }
+    let key = Plan.Key(capacity: rows, timesteps: timesteps)
+    let plan = try plans[key] ?? Plan(model, key, isTraining: isTraining)
+    if plans.count >= Self.maximumPlans { plans.removeAll() }
+    plans[key] = plan
+    try reserve(plan)
+    current = plan
+    return plan
+  }
+
+  private func reserve(_ plan: Plan) throws {
+    let size = try Int.product([plan.floats, workspaces], of: "workspace")
+    let scratch = try Int.product([plan.scratch, pool.threads], of: "workspace")
+    let (count, overflow) = size.addingReportingOverflow(scratch)
+    guard !overflow else {
+      throw EngineError.memory("workspace: this batch takes more memory than there can be")
+    }
+    if (memory?.count ?? -1) < count {
+      current = nil
+      memory = nil
+      memory = try AlignedBuffer(count: count)
+    }
+    let needed = plan.validities.count * workspaces
+    if (validities?.count ?? -1) < needed { validities = try AlignedBuffer(count: needed) }
+    for workspace in 0..<workspaces { placeValidities(plan, workspace) }
+  }
+
+  private func placeValidities(_ plan: Plan, _ workspace: Int) {
+    guard let memory, let validities else { return }
+    let base = memory.pointer + workspace * plan.floats
+    for (index, place) in plan.validities.enumerated() {
+      validities.pointer[workspace * plan.validities.count + index] = Validity(
+        flags: UnsafeMutableRawPointer(base + place.flags.offset)
+          .assumingMemoryBound(to: UInt8.self),
+        lengths: UnsafeMutableRawPointer(base + place.lengths.offset)
+          .assumingMemoryBound(to: Int32.self),
+        timesteps: place.timesteps, isFull: true)
+    }
+  }
+
+  /// Tells every workspace which timesteps may not count.
+  func setFullness(_ plan: Plan, _ isFull: (_ input: Int) -> Bool) {
+    guard let validities else { return }
+    for workspace in 0..<workspaces {
+      let first = validities.pointer + workspace * plan.validities.count
+      for (index, source) in graph.validities.enumerated() {
+        switch source {
+        case .input(let input): first[index].isFull = isFull(input)
+        case .layer: first[index].isFull = false
+        case .all(let sources): first[index].isFull = sources.allSatisfy { first[$0].isFull }
+        }
+      }
+    }
+  }
+
+  // MARK: Passes
+
+  /// What a pass needs besides data.
+  struct Settings {
+    var seed: UInt64 = 0
+    var step: UInt64 = 0
+    var gradients: MutableValues?
+    var needsInputGradients = false
+    var fused: UnsafePointer<Bool>?
+    var state: MutableValues?
+  }
+
+  /// The view of one thread; in inference `worker` chooses the workspace as well.
+  func pass(_ plan: Plan, worker: Int, firstRow: Int, _ settings: Settings) -> Pass {
+    guard let memory, let validities else { preconditionFailure("no plan was prepared") }
+    let workspace = isTraining ? 0 : worker
+    return Pass(
+      base: memory.pointer + workspace * plan.floats, gradients: settings.gradients,
+      scratch: memory.pointer + workspaces * plan.floats + worker * plan.scratch,
+      validities: validities.pointer + workspace * plan.validities.count,
+      isTraining: isTraining, needsInputGradients: settings.needsInputGradients,
+      fused: settings.fused, seed: settings.seed, step: settings.step, firstRow: firstRow,
+      state: settings.state, stateWidth: graph.stateSize)
+  }
+
+  /// Runs `body` for every shard of a batch. In inference a shard's rows begin at 0.
+  func forEachShard(
+    of batch: Int, _ plan: Plan, _ settings: Settings,
+    _ body: (_ shard: Int, _ rows: Range<Int>, _ pass: Pass) -> Void
+  ) {
+    pool.run(tasks: shardCount(batch)) { shard, worker in
+      withDenormalsFlushed {
+        let rows = Shards.range(shard, rows: shardRows, batch: batch)
+        body(
+          shard, rows,
+          pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
+      }
+    }
+  }
+
+  /// All layers forward, for rows whose inputs are in the workspace.
+  func forward(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+    for (index, node) in graph.nodes.enumerated() {
+      for output in node.outputs { joinValidities(output, rows, plan, pass) }
+      plan.runs[index].forward(rows, pass)
+      for output in node.outputs {
+        clearPadding(plan.places[output], plan.places[output].values, rows, pass)
+      }
+    }
+  }
+
+  /// Sets all gradients of values to zero, before those of the outputs are written.
+  func clearGradients(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+    for place in plan.places where !place.gradients.isNone {
+      kernels.fill(
+        pass.pointer(place.gradients, row: rows.lowerBound), 0, count: rows.count * place.width)
+    }
+  }
+
+  /// All layers backward, for rows whose outputs' gradients are in the workspace.
+  func backward(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+    for (index, node) in graph.nodes.enumerated().reversed() {
+      for output in node.outputs {
+        clearPadding(plan.places[output], plan.places[output].gradients, rows, pass)
+      }
+      plan.runs[index].backward(rows, pass)
+    }
+  }
+
+  /// Adds the parameters' gradients of a whole batch.
+  func addGradients(batch: Int, _ plan: Plan, _ settings: Settings) {
+    pool.run(tasks: plan.gradientTasks.count) { index, worker in
+      withDenormalsFlushed {
+        let task = plan.gradientTasks[index]
+        plan.runs[task.run].addGradients(
+          task: task.task, batch: batch, pass(plan, worker: worker, firstRow: 0, settings))
+      }
+    }
+  }
+
+  /// Zeros at the timesteps beyond each row's length.
+  private func clearPadding(_ place: ValuePlace, _ slot: Slot, _ rows: Range<Int>, _ pass: Pass) {
+    guard place.shape.type == .float, !slot.isNone, let validity = pass.validity(place.validity)
+    else { return }
+    for row in rows {
+      let length = Int(validity.lengths[row])
+      kernels.fill(
+        pass.pointer(slot, row: row) + length * place.stepWidth, 0,
+        count: (place.timesteps - length) * place.stepWidth)
+    }
+  }
+
+  private func joinValidities(_ value: Int, _ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+    guard let index = graph.values[value].validity, case .all(let sources) = graph.validities[index],
+      !pass.validities[index].isFull
+    else { return }
+    let joined = pass.validities[index]
+    for row in rows {
+      var length = Int32(joined.timesteps)
+      for t in 0..<joined.timesteps { joined.row(row)[t] = 1 }
+      for source in sources {
+        guard let validity = pass.validity(source) else { continue }
+        length = min(length, validity.lengths[row])
+        for t in 0..<joined.timesteps { joined.row(row)[t] &= validity.row(row)[t] }
+      }
+      joined.lengths[row] = length
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// Model.swift — an architecture, its parameters, and what travels with them
+
+import Kernels
+
+/// What a model's file carries besides its parameters. The engine keeps it and does not look inside.
+public struct Attachments: Equatable, Sendable {
+  /// A tokenizer's state.
+  public var tokenizer: String?
+  /// Names of the classes, in the order of the output.
+  public var labels: [String] = []
+  /// Scalers' states by role.
+  public var scalers: [String: String] = [:]
+
+  public init() {}
+}
+
+/// A model. Read by any number of threads, written by one trainer.
+public final class Model: @unchecked Sendable {
+  public let parameters: ParameterStore
+  public var attachments = Attachments()
+  let graph: Graph
+  /// One per layer, in order; nil for layers without packed parameters.
+  let weights: [(any LayerWeights)?]
+
+  private let packing = Mutex()
+  private var packedVersion = 0
+  private var packedForBackward = false
+
+  /// - Parameter seed: nil leaves all parameters zero, for a reader who fills them.
+  public init(notation: String, seed: UInt64?) throws {
+    graph = try Graph(notation)
+    parameters = try ParameterStore(graph.nodes.map { ($0.name, $0.layer.parameters) })
+    let store = parameters
+    weights = try graph.nodes.map { node in
+      try node.layer.makeWeights(ParameterSource(store: store, layer: node.name))
+    }
+    if let seed { parameters.initialize(seed: seed) }
+  }
+
+  /// Canonical notation, from which the same architecture can be made.
+  public var notation: String { graph.notation }
+
+  public var inputCount: Int { graph.inputs.count }
+  public var outputCount: Int { graph.outputs.count }
+  public func inputShape(_ index: Int) -> ValueShape { graph.values[graph.inputs[index]].shape }
+  public func outputShape(_ index: Int) -> ValueShape { graph.values[graph.outputs[index]].shape }
+  /// For an input of ids, one more than the largest allowed; nil if any id will do.
+  public func vocabulary(ofInput index: Int) -> Int? { graph.vocabularies[graph.inputs[index]] }
+
+  /// Brings the packed weights up to date with the parameters. Costs a comparison when they are.
+  func prepareWeights(backward: Bool) throws {
+    if packedVersion == parameters.version && (packedForBackward || !backward) { return }
+    try packing.withLock {
+      let version = parameters.version
+      if packedVersion == version && (packedForBackward || !backward) { return }
+      packedForBackward = packedForBackward || backward
+      for layer in weights { try layer?.refresh(backward: packedForBackward) }
+      packedVersion = version
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// Plan.swift — a model laid out in a workspace for one shape
+//
+// A plan serves every batch up to its capacity with its numbers of timesteps. It holds offsets
+// only; the executor brings the memory.
+
+import Kernels
+
+/// Rows of a batch that one thread takes through the whole model before it meets another.
+///
+/// The size depends on the model alone, never on the number of threads, so that every number of
+/// threads forms the same sums. Small models stay small enough for the cache; a large recurrent
+/// weight, which every timestep reads again, is worth sharing among more rows.
+enum Shards {
+  static let maximumRows = 32
+
+  static func rows(for graph: Graph) -> Int {
+    let largest = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
+      .map { $0.shape.reduce(1, *) }.max() ?? 0
+    return largest <= 1 << 16 ? 8 : largest <= 1 << 18 ? 16 : maximumRows
+  }
+
+  static func range(_ shard: Int, rows: Int, batch: Int) -> Range<Int> {
+    shard * rows..<min(batch, (shard + 1) * rows)
+  }
+}
+
+final class Plan {
+  struct Key: Hashable {
+    let capacity: Int
+    let timesteps: [Int]
+  }
+
+  struct ValidityPlace {
+    let flags: Slot
+    let lengths: Slot
+    let timesteps: Int
+  }
+
+  struct GradientTask {
+    let run: Int
+    let task: Int
+  }
+
+  let key: Key
+  let places: [ValuePlace]
+  let validities: [ValidityPlace]
+  let runs: [any LayerRun]
+  let gradientTasks: [GradientTask]
+  /// Floats of the workspace, and of each thread's scratch.
+  let floats: Int
+  let scratch: Int
+
+  /// - Parameter timesteps: for each input, 1 where it has no time axis.
+  init(_ model: Model, _ key: Key, isTraining: Bool) throws {
+    let graph = model.graph
+    self.key = key
+    var reservations = Reservations(batch: key.capacity)
+    var validities: [ValidityPlace] = []
+    var places: [ValuePlace] = []
+    var runs: [any LayerRun] = []
+
+    var validityTimesteps = [Int](repeating: 1, count: graph.validities.count)
+    for value in graph.values {
+      if let validity = value.validity, let axis = value.timeAxis {
+        validityTimesteps[validity] = key.timesteps[axis]
+      }
+    }
+    for timesteps in validityTimesteps {
+      validities.append(
+        ValidityPlace(
+          flags: try reservations.reserve((timesteps + 3) / 4),
+          lengths: try reservations.reserve(1), timesteps: timesteps))
+    }
+
+    for (index, value) in graph.values.enumerated() {
+      let timesteps = value.timeAxis.map { key.timesteps[$0] } ?? 1
+      let width = try Int.product([timesteps, value.shape.width], of: "workspace")
+      let hasGradient = isTraining && value.shape.type == .float
+      places.append(
+        ValuePlace(
+          index: index, shape: value.shape, isModelInput: graph.inputs.contains(index),
+          timesteps: timesteps, values: try reservations.reserve(width),
+          gradients: hasGradient ? try reservations.reserve(width) : .none,
+          validity: value.validity))
+    }
+
+    var tasks: [GradientTask] = []
+    for (index, node) in graph.nodes.enumerated() {
+      try Self.checkTimeAxes(node, places)
+      var placement = Placement(
+        isTraining: isTraining, name: node.name, inputs: node.inputs.map { places[$0] },
+        outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
+        parameters: ParameterSource(store: model.parameters, layer: node.name),
+        stateOffset: node.stateOffset, randomStream: UInt64(index), reservations: reservations)
+      let run = try node.layer.makeRun(&placement)
+      reservations = placement.reservations
+      for (value, place) in zip(node.outputs, placement.outputs) { places[value] = place }
+      runs.append(run)
+      if isTraining {
+        tasks += (0..<run.gradientTasks).map { GradientTask(run: index, task: $0) }
+      }
+    }
+    self.places = places
+    self.validities = validities
+    self.runs = runs
+    gradientTasks = tasks
+    floats = reservations.floats
+    scratch = reservations.scratch
+  }
+
+  /// Layers that join sequences need as many timesteps in each.
+  private static func checkTimeAxes(_ node: Node, _ places: [ValuePlace]) throws {
+    let timed = node.inputs.map { places[$0] }.filter(\.shape.hasTime)
+    guard let first = timed.first else { return }
+    for other in timed where other.timesteps != first.timesteps {
+      throw EngineError.argument(
+        name: node.name,
+        message: "joins sequences of \(first.timesteps) and of \(other.timesteps) timesteps")
+    }
+  }
+}

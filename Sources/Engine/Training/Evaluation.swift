@@ -1,0 +1,128 @@
+// Evaluation.swift — a model measured on a data set, in inference mode
+
+import Kernels
+
+/// Measures a model against targets, batch by batch.
+struct Evaluation {
+  private let source: DataSource
+  private let objective: Objective
+  private let model: Model
+  private let executor: Executor
+  private let batchSize: Int
+  private let data: CheckedData?
+
+  /// - Throws: if arrays in memory do not fit the model.
+  init(
+    _ source: DataSource, _ objective: Objective, _ model: Model, pool: WorkerPool, batchSize: Int
+  ) throws {
+    self.source = source
+    self.objective = objective
+    self.model = model
+    self.batchSize = batchSize
+    executor = Executor(model, isTraining: false, pool: pool)
+    if case .arrays(let arrays) = source {
+      data = try CheckedData(arrays, model, objective)
+    } else {
+      data = nil
+    }
+  }
+
+  /// What an evaluation collects besides the loss.
+  typealias Collector = (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void
+
+  /// - Parameter collect: sees every item that counts, in order.
+  func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
+    try model.prepareWeights(backward: false)
+    var total = LossSums(outputs: model.outputCount)
+    switch source {
+    case .arrays:
+      guard let data else { preconditionFailure("arrays were checked") }
+      let rows = Array(0..<data.batch.count)
+      for first in stride(from: 0, to: rows.count, by: batchSize) {
+        try rows.withUnsafeBufferPointer { rows in
+          let part = UnsafeBufferPointer(
+            rebasing: rows[first..<min(rows.count, first + batchSize)])
+          total += try run(data.batch.selecting(part), data.targets, collect)
+        }
+      }
+    case .batches(let next):
+      var index = 0
+      while let arrays = try next(epoch, index) {
+        let checked = try CheckedData(arrays, model, objective)
+        total += try run(checked.batch, checked.targets, collect)
+        index += 1
+      }
+    }
+    return total
+  }
+
+  private func run(_ batch: Batch, _ targets: Targets, _ collect: Collector?) throws -> LossSums {
+    let plan = try executor.prepare(batch: batch.count, timesteps: batch.timesteps)
+    executor.setFullness(plan) { batch.inputs[$0].isFull }
+    let shards = executor.shardCount(batch.count)
+    var results = [LossSums](repeating: LossSums(outputs: model.outputCount), count: shards)
+    var collected = [[(y: [Float], target: CollectedTarget, weight: Double)]](
+      repeating: [], count: collect == nil ? 0 : shards)
+    let size = model.outputShape(0).lastAxis
+    let scales = [Double](repeating: 0, count: model.outputCount)
+    results.withUnsafeMutableBufferPointer { results in
+      collected.withUnsafeMutableBufferPointer { collected in
+        nonisolated(unsafe) let results = results
+        nonisolated(unsafe) let collected = collected
+        executor.forEachShard(of: batch.count, plan, Executor.Settings()) { shard, rows, pass in
+          let local = 0..<rows.count
+          batch.load(rows, at: 0, plan, model.graph, pass)
+          executor.forward(local, plan, pass)
+          results[shard] = objective.evaluate(
+            local, firstRow: rows.lowerBound, targets, scales: scales, batch, plan, pass,
+            writesGradients: false)
+          results[shard].divisors = objective.divisors(
+            local, firstRow: rows.lowerBound, targets, batch, plan, pass)
+          guard !collected.isEmpty else { return }
+          objective.forEachResult(
+            local, firstRow: rows.lowerBound, targets, batch, plan, pass
+          ) { y, target, weight in
+            collected[shard].append(
+              (
+                Array(UnsafeBufferPointer(start: y, count: size)),
+                CollectedTarget(target, size: size), weight
+              ))
+          }
+        }
+      }
+    }
+    var total = LossSums(outputs: model.outputCount)
+    for shard in results { total += shard }
+    total.divisors = objective.withReductions(total.divisors)
+    if let collect {
+      for item in collected.joined() {
+        item.y.withUnsafeBufferPointer { y in
+          item.target.withTarget { collect(y.baseAddress!, $0, item.weight) }
+        }
+      }
+    }
+    return total
+  }
+}
+
+/// A target that outlives its pass.
+private enum CollectedTarget {
+  case id(Int)
+  case values([Float])
+
+  init(_ target: Loss.ItemTarget, size: Int) {
+    switch target {
+    case .id(let id): self = .id(id)
+    case .values(let values):
+      self = .values(Array(UnsafeBufferPointer(start: values, count: size)))
+    }
+  }
+
+  func withTarget(_ body: (Loss.ItemTarget) -> Void) {
+    switch self {
+    case .id(let id): body(.id(id))
+    case .values(let values):
+      values.withUnsafeBufferPointer { body(.values($0.baseAddress!)) }
+    }
+  }
+}

@@ -1,0 +1,276 @@
+// Objective.swift — losses applied to a model's outputs
+//
+// Shared by training, validation and evaluation: which items count, with what weight; the loss and
+// its gradients; the figures that are collected on the way.
+
+import Kernels
+
+/// The targets and weights of a batch.
+struct Targets {
+  /// One per output.
+  let views: [TensorView]
+  /// `[n]` or `[n, T]`, or nil for ones.
+  let sampleWeights: TensorView?
+}
+
+/// Sums over items, from which a loss and an accuracy follow. Shards are added in their order.
+struct LossSums: Equatable {
+  /// For each output, the sum of its items' losses and what it is divided by.
+  var losses: [Double]
+  var divisors: [Double]
+  var correct = 0.0
+  var decisions = 0.0
+
+  init(outputs: Int) {
+    losses = [Double](repeating: 0, count: outputs)
+    divisors = losses
+  }
+
+  var loss: Double { zip(losses, divisors).reduce(0) { $0 + ($1.1 > 0 ? $1.0 / $1.1 : 0) } }
+  var accuracy: Double { decisions > 0 ? correct / decisions : .nan }
+
+  static func += (sums: inout LossSums, other: LossSums) {
+    for i in 0..<sums.losses.count {
+      sums.losses[i] += other.losses[i]
+      sums.divisors[i] += other.divisors[i]
+    }
+    sums.correct += other.correct
+    sums.decisions += other.decisions
+  }
+}
+
+/// A model's losses, one per output.
+struct Objective {
+  private struct Output {
+    let loss: Loss
+    let value: Int
+    let usesLogits: Bool
+    let shape: ValueShape
+  }
+
+  private let outputs: [Output]
+  private let model: Model
+  /// For each of the model's values, whether its gradient is taken at its logits.
+  let fused: [Bool]
+
+  init(_ losses: [Loss], _ model: Model) throws {
+    let graph = model.graph
+    guard losses.count == graph.outputs.count else {
+      throw EngineError.count(name: "losses", expected: graph.outputs.count, found: losses.count)
+    }
+    var fused = [Bool](repeating: false, count: graph.values.count)
+    var outputs: [Output] = []
+    for (loss, value) in zip(losses, graph.outputs) {
+      let node = graph.nodes.first { $0.outputs.contains(value) }
+      let activation = node.flatMap { $0.outputs.first == value ? $0.layer.finalActivation : nil }
+      let name = node?.name ?? "output"
+      let usesLogits = try loss.usesLogits(of: activation, output: name)
+      if usesLogits, graph.consumers(of: value) > 0 {
+        throw EngineError.unsupported(
+          "the output of \(name) also goes into another layer, so its loss cannot look behind it; "
+            + "give the loss an output of its own")
+      }
+      fused[value] = usesLogits
+      let shape = graph.values[value].shape
+      try loss.check(outputSize: shape.lastAxis)
+      outputs.append(Output(loss: loss, value: value, usesLogits: usesLogits, shape: shape))
+    }
+    self.outputs = outputs
+    self.model = model
+    self.fused = fused
+  }
+
+  /// Whether there is an accuracy: all losses are of classification.
+  var hasAccuracy: Bool { outputs.allSatisfy { $0.loss.isClassification } }
+  var losses: [Loss] { outputs.map(\.loss) }
+
+  // MARK: Checking
+
+  /// - Throws: unless targets and weights fit `batch`, and every class that counts is one.
+  func check(_ targets: Targets, _ batch: Batch) throws {
+    guard targets.views.count == outputs.count else {
+      throw EngineError.count(name: "targets", expected: outputs.count, found: targets.views.count)
+    }
+    for (output, view) in zip(outputs, targets.views) {
+      let timesteps = timesteps(of: output, batch)
+      try output.loss.check(view, for: output.shape, batch: batch.count, timesteps: timesteps)
+      let items = itemsPerRow(output, timesteps)
+      try output.loss.checkClasses(view, outputSize: output.shape.lastAxis) { index in
+        counts(output, row: index / items, item: index % items, batch)
+      }
+      if view.type == .float, !kernels.isFinite(view.floats, count: view.shape.reduce(1, *)) {
+        try checkFinite(view, output, items, batch)
+      }
+    }
+    if let weights = targets.sampleWeights { try check(weights, batch) }
+  }
+
+  /// Values that do not count may be anything.
+  private func checkFinite(_ view: TensorView, _ output: Output, _ items: Int, _ batch: Batch) throws {
+    let size = output.shape.lastAxis
+    for row in 0..<batch.count {
+      for item in 0..<items where counts(output, row: row, item: item, batch) {
+        let index = (row * items + item) * size
+        guard kernels.isFinite(view.floats + index, count: size) else {
+          throw EngineError.argument(
+            name: "\(view.name)[\(row)]", message: "expected finite values, found one that is not")
+        }
+      }
+    }
+  }
+
+  private func check(_ weights: TensorView, _ batch: Batch) throws {
+    guard weights.type == .float else {
+      throw EngineError.type(name: weights.name, expected: .float, found: weights.type)
+    }
+    let timed = outputs.first { $0.shape.hasTime }
+    let expected =
+      weights.shape.count > 1
+      ? [batch.count, timed.map { timesteps(of: $0, batch) } ?? 1] : [batch.count]
+    guard weights.shape == expected else {
+      throw EngineError.shape(name: weights.name, expected: expected, found: weights.shape)
+    }
+    for index in 0..<weights.shape.reduce(1, *) {
+      let weight = weights.floats[index]
+      guard weight.isFinite, weight >= 0 else {
+        throw EngineError.argument(
+          name: "\(weights.name)[\(index)]", message: "expected a finite weight ≥ 0, found \(weight)")
+      }
+    }
+  }
+
+  /// Whether an input's length and mask let an item count; what layers decide comes later.
+  private func counts(_ output: Output, row: Int, item: Int, _ batch: Batch) -> Bool {
+    guard let axis = model.graph.values[output.value].timeAxis else { return true }
+    let input = batch.inputs[axis].view
+    let t = item / vectors(output)
+    if let lengths = input.lengths, t >= Int(lengths[row]) { return false }
+    if let mask = input.mask, mask[row * batch.inputs[axis].timesteps + t] == 0 { return false }
+    return true
+  }
+
+  /// Timesteps of the caller's arrays for this output.
+  private func timesteps(of output: Output, _ batch: Batch) -> Int {
+    model.graph.values[output.value].timeAxis.map { batch.inputs[$0].timesteps } ?? 1
+  }
+
+  /// Vectors of the last axis at one timestep.
+  private func vectors(_ output: Output) -> Int { output.shape.width / output.shape.lastAxis }
+  private func itemsPerRow(_ output: Output, _ timesteps: Int) -> Int { timesteps * vectors(output) }
+
+  // MARK: Weights
+
+  /// What each output's sums are divided by, for rows whose forward pass has run.
+  ///
+  /// - Parameter firstRow: the batch row of the workspace's row `rows.lowerBound`.
+  func divisors(
+    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan,
+    _ pass: Pass
+  ) -> [Double] {
+    outputs.enumerated().map { index, output in
+      var total = 0.0
+      for local in rows {
+        let row = firstRow + local - rows.lowerBound
+        forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
+          target, weight, _ in
+          total += weight * output.loss.weight(of: target)
+        }
+      }
+      return total * output.loss.elementsPerItem(outputSize: output.shape.lastAxis)
+    }
+  }
+
+  /// The same sums with what a loss that is not averaged is divided by.
+  func withReductions(_ divisors: [Double]) -> [Double] {
+    zip(outputs, divisors).map { $0.loss.isSum ? 1 : $1 }
+  }
+
+  /// Visits the items of a row that count.
+  ///
+  /// - Parameters:
+  ///   - row: of the batch; `local` is the same row in the workspace.
+  ///   - body: takes the target, the sample weight, and the item's first element within the row.
+  @inline(__always)
+  private func forEachItem(
+    _ output: Output, _ view: TensorView, _ targets: Targets, _ row: Int, _ local: Int,
+    _ batch: Batch, _ plan: Plan, _ pass: Pass,
+    _ body: (_ target: Loss.ItemTarget, _ weight: Double, _ offset: Int) -> Void
+  ) {
+    let place = plan.places[output.value]
+    let source = batch.source(row)
+    let timesteps = timesteps(of: output, batch)
+    let vectors = vectors(output)
+    let size = output.shape.lastAxis
+    let flags = pass.validity(place.validity)?.row(local)
+    for t in 0..<place.timesteps {
+      if let flags, flags[t] == 0 { continue }
+      var weight = 1.0
+      if let weights = targets.sampleWeights {
+        let perTimestep = weights.shape.count > 1
+        weight = Double(
+          weights.floats[perTimestep ? source * weights.shape[1] + min(t, weights.shape[1] - 1) : source])
+      }
+      if weight == 0 { continue }
+      for vector in 0..<vectors {
+        let item = (source * timesteps + t) * vectors + vector
+        let target: Loss.ItemTarget =
+          view.type == .ids
+          ? .id(Int(view.ids[item])) : .values(Values(view.floats + item * size))
+        body(target, weight, (t * vectors + vector) * size)
+      }
+    }
+  }
+
+  // MARK: Loss and gradient
+
+  /// Adds the loss of rows whose forward pass has run; with `writesGradients`, writes the outputs'
+  /// gradients, which were zero. The sums' own divisors are left at 0.
+  ///
+  /// - Parameters:
+  ///   - firstRow: the batch row of the workspace's row `rows.lowerBound`.
+  ///   - scales: for each output, what the gradients are multiplied by.
+  func evaluate(
+    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, scales: [Double], _ batch: Batch,
+    _ plan: Plan, _ pass: Pass, writesGradients: Bool
+  ) -> LossSums {
+    var sums = LossSums(outputs: outputs.count)
+    for (index, output) in outputs.enumerated() {
+      let place = plan.places[output.value]
+      let size = output.shape.lastAxis
+      for local in rows {
+        let row = firstRow + local - rows.lowerBound
+        let x = pass.pointer(output.usesLogits ? place.logits : place.values, row: local)
+        let gradients = writesGradients ? pass.pointer(place.gradients, row: local) : nil
+        forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
+          target, weight, offset in
+          sums.losses[index] += output.loss.item(
+            x + offset, size: size, target, sampleWeight: weight,
+            gradient: gradients.map { $0 + offset }, scale: scales[index])
+          if output.loss.isClassification, output.loss.weight(of: target) > 0 {
+            let (right, of) = output.loss.correct(x + offset, size: size, target)
+            sums.correct += weight * right
+            sums.decisions += weight * of
+          }
+        }
+      }
+    }
+    return sums
+  }
+
+  /// Visits what metrics are made of: each counted item of the first output.
+  func forEachResult(
+    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan,
+    _ pass: Pass, _ body: (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void
+  ) {
+    guard let output = outputs.first else { return }
+    let place = plan.places[output.value]
+    for local in rows {
+      let row = firstRow + local - rows.lowerBound
+      let y = pass.pointer(place.values, row: local)
+      forEachItem(output, targets.views[0], targets, row, local, batch, plan, pass) {
+        target, weight, offset in
+        if output.loss.weight(of: target) > 0 { body(y + offset, target, weight) }
+      }
+    }
+  }
+}

@@ -1,0 +1,262 @@
+// Trainer+Fit.swift — training over a data set
+//
+// An epoch's order of sequences follows from the trainer's seed and the epoch's number, so a fit
+// that was interrupted goes on in the middle of an epoch with the same bits.
+
+import Kernels
+
+/// Where a fit stands, in full: enough to go on with it.
+struct FitState {
+  var epoch = 0
+  /// Batches of this epoch that are done.
+  var batch = 0
+  /// Of the epoch so far.
+  var sums: LossSums
+  var sequences = 0
+  /// Lower is better; accuracy is negated.
+  var best = Double.infinity
+  var waited = 0
+  /// Parameters of the best epoch so far.
+  var bestParameters: [Float]?
+  /// Batches of an epoch, once known.
+  var batches = 0
+  /// Set in the first epoch's number among all epochs of this trainer, for the order of sequences.
+  var firstEpoch = 0
+  /// Options that must be the same to go on.
+  var batchSize = 0
+  var sequencesInEpoch = 0
+}
+
+/// What a fit tells its caller.
+public struct FitProgress {
+  public var isEndOfEpoch: Bool
+  public var isStopping = false
+  public var epoch: Int
+  public var epochs: Int
+  public var batch: Int
+  public var batches: Int
+  public var sequences: Int
+  public var updates: Int
+  public var loss: Double
+  public var accuracy: Double
+  public var validLoss = Double.nan
+  public var validAccuracy = Double.nan
+  public var learningRate: Double
+  public var gradientNorm: Double
+  public var seconds: Double
+  public var sequencesPerSecond: Double
+}
+
+extension Trainer {
+  /// Trains.
+  ///
+  /// - Parameter progress: called after each batch and epoch; returns whether to go on.
+  /// - Throws: `EngineError.cancelled` if it, or the source, asks to stop. What was learned stays.
+  public func fit(
+    _ source: DataSource, validation: DataSource?, options text: String,
+    progress: @escaping (FitProgress) -> Bool
+  ) throws {
+    guard let objective else { throw EngineError.order("fit needs a trainer with a loss") }
+    let fit = try FitOptions(text)
+    var loop = try FitLoop(self, objective, fit, source, validation, progress)
+    try loop.run()
+  }
+}
+
+/// One call of `fit`.
+private struct FitLoop {
+  private let trainer: Trainer
+  private let objective: Objective
+  private let options: FitOptions
+  private let source: DataSource
+  private let data: CheckedData?
+  private let progress: (FitProgress) -> Bool
+  private var validation: Evaluation?
+  private var state: FitState
+  private let start = monotonicSeconds()
+  private var epochStart = monotonicSeconds()
+  /// Sequences of this epoch that an earlier call had done.
+  private var resumedSequences = 0
+  private var gradientNorm = Double.nan
+  private var learningRate = Double.nan
+
+  init(
+    _ trainer: Trainer, _ objective: Objective, _ options: FitOptions, _ source: DataSource,
+    _ validation: DataSource?, _ progress: @escaping (FitProgress) -> Bool
+  ) throws {
+    self.trainer = trainer
+    self.objective = objective
+    self.options = options
+    self.source = source
+    self.progress = progress
+    if case .arrays(let arrays) = source {
+      data = try CheckedData(arrays, trainer.model, objective)
+    } else {
+      data = nil
+    }
+    if let validation {
+      self.validation = try Evaluation(
+        validation, objective, trainer.model, pool: trainer.executor.pool,
+        batchSize: max(options.batchSize, 256))
+    }
+    let count = data?.batch.count ?? 0
+    if options.resumes {
+      guard let interrupted = trainer.interrupted else {
+        throw EngineError.order("resume=true, but no fit was interrupted")
+      }
+      guard interrupted.batchSize == options.batchSize, interrupted.sequencesInEpoch == count else {
+        throw EngineError.argument(
+          name: "resume",
+          message: "the interrupted fit had batches of \(interrupted.batchSize) from "
+            + "\(interrupted.sequencesInEpoch) sequences, found \(options.batchSize) from \(count)")
+      }
+      state = interrupted
+      resumedSequences = interrupted.sequences
+    } else {
+      state = FitState(sums: LossSums(outputs: trainer.model.outputCount))
+      state.firstEpoch = trainer.epochs
+      state.batchSize = options.batchSize
+      state.sequencesInEpoch = count
+      state.batches = (count + options.batchSize - 1) / options.batchSize
+    }
+  }
+
+  mutating func run() throws {
+    if !options.resumes { trainer.zeroGradients() }
+    do {
+      while state.epoch < options.epochs {
+        try runEpoch()
+        let isStopping = try endEpoch()
+        if isStopping { break }
+      }
+    } catch {
+      if error as? EngineError != .cancelled {
+        trainer.zeroGradients()
+        trainer.interrupted = nil
+      }
+      throw error
+    }
+    trainer.interrupted = nil
+    if options.restoresBest, let best = state.bestParameters {
+      let values = trainer.model.parameters.values
+      best.withUnsafeBufferPointer { values.pointer.update(from: $0.baseAddress!, count: values.count) }
+      trainer.model.parameters.changed()
+    }
+  }
+
+  // MARK: An epoch
+
+  private mutating func runEpoch() throws {
+    epochStart = monotonicSeconds()
+    trainer.interrupted = state
+    switch source {
+    case .arrays:
+      guard let data else { preconditionFailure("arrays were checked") }
+      let order = epochOrder(data.batch.count)
+      while state.batch < state.batches {
+        let first = state.batch * options.batchSize
+        let rows = first..<min(data.batch.count, first + options.batchSize)
+        try order.withUnsafeBufferPointer { order in
+          try train(
+            data.batch.selecting(UnsafeBufferPointer(rebasing: order[rows])), data.targets,
+            isLast: state.batch + 1 == state.batches)
+        }
+      }
+    case .batches(let next):
+      while let arrays = try next(state.epoch, state.batch) {
+        let checked = try CheckedData(arrays, trainer.model, objective)
+        let isLast = state.epoch > 0 && state.batch + 1 == state.batches
+        try train(checked.batch, checked.targets, isLast: isLast)
+      }
+      guard state.batch > 0 else {
+        throw EngineError.argument(name: "train", message: "the callback supplied no batch")
+      }
+      state.batches = state.batch
+    }
+  }
+
+  /// The order of sequences in this epoch, from the seed and the epoch's number alone.
+  private func epochOrder(_ count: Int) -> [Int] {
+    guard options.shuffles else { return Array(0..<count) }
+    var random = RandomSequence(
+      seed: trainer.options.seed, stream: 1 << 63 | UInt64(state.firstEpoch + state.epoch))
+    return random.permutation(count)
+  }
+
+  private mutating func train(_ batch: Batch, _ targets: Targets, isLast: Bool) throws {
+    _ = try trainer.runForward(batch)
+    state.sums += try trainer.backward(
+      objective, targets, gradientScale: 1 / Double(options.accumulate), into: [])
+    state.batch += 1
+    state.sequences += batch.count
+    if state.batch % options.accumulate == 0 || isLast {
+      learningRate = trainer.learningRate
+      gradientNorm = try trainer.update()
+    }
+    trainer.interrupted = state
+    guard progress(report(isEndOfEpoch: false)) else { throw EngineError.cancelled }
+  }
+
+  // MARK: Its end
+
+  /// - Returns: whether early stopping ends the fit.
+  private mutating func endEpoch() throws -> Bool {
+    let epochSeconds = monotonicSeconds() - epochStart
+    var report = report(isEndOfEpoch: true)
+    report.sequencesPerSecond = Double(state.sequences - resumedSequences) / max(1e-9, epochSeconds)
+    if let sums = try validation?.run(epoch: state.epoch) {
+      report.validLoss = sums.loss
+      report.validAccuracy = objective.hasAccuracy ? sums.accuracy : .nan
+      guard sums.loss.isFinite else {
+        throw EngineError.notFinite(
+          "the validation loss after update \(trainer.updates) is not finite")
+      }
+    }
+    trainer.epochs += 1
+    let isValidated = validation != nil
+    let loss = isValidated ? report.validLoss : report.loss
+    let accuracy = isValidated ? report.validAccuracy : report.accuracy
+    trainer.report(loss)
+    let isStopping = judge(options.monitorsAccuracy ? -accuracy : loss)
+    report.isStopping = isStopping
+
+    state.epoch += 1
+    state.batch = 0
+    state.sequences = 0
+    resumedSequences = 0
+    state.sums = LossSums(outputs: trainer.model.outputCount)
+    trainer.interrupted = state
+    guard progress(report) || isStopping || state.epoch == options.epochs else {
+      throw EngineError.cancelled
+    }
+    return isStopping
+  }
+
+  /// Keeps the best epoch; says whether patience is over.
+  private mutating func judge(_ value: Double) -> Bool {
+    if value < state.best - options.minDelta || (state.best == .infinity && value.isFinite) {
+      state.best = value
+      state.waited = 0
+      if options.restoresBest {
+        let values = trainer.model.parameters.values
+        state.bestParameters = Array(
+          UnsafeBufferPointer(start: values.pointer, count: values.count))
+      }
+    } else {
+      state.waited += 1
+    }
+    guard let patience = options.patience else { return false }
+    return state.waited > patience
+  }
+
+  private func report(isEndOfEpoch: Bool) -> FitProgress {
+    let now = monotonicSeconds()
+    return FitProgress(
+      isEndOfEpoch: isEndOfEpoch, epoch: state.epoch, epochs: options.epochs,
+      batch: state.batch - 1, batches: state.batches, sequences: state.sequences,
+      updates: trainer.updates, loss: state.sums.loss,
+      accuracy: objective.hasAccuracy ? state.sums.accuracy : .nan, learningRate: learningRate,
+      gradientNorm: gradientNorm, seconds: now - start,
+      sequencesPerSecond: Double(state.sequences - resumedSequences) / max(1e-9, now - epochStart))
+  }
+}

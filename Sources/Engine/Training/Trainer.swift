@@ -1,0 +1,399 @@
+// Trainer.swift — the one writer of a model
+//
+// The bare steps: forward, backward from any gradient or from a loss, update. `fit` (in
+// Trainer+Fit) is a loop over these. What a trainer remembers between calls is all here, and all of
+// it is in a checkpoint.
+
+import Glibc
+import Kernels
+
+/// Trains a model. Used by one thread at a time.
+public final class Trainer {
+  public let model: Model
+  let options: TrainerOptions
+  let executor: Executor
+  let objective: Objective?
+
+  let gradients: AlignedBuffer<Float>
+  let firstMoments: AlignedBuffer<Float>?
+  let secondMoments: AlignedBuffer<Float>?
+  /// Pieces of the parameters' memory that are swept in parallel, the same for any number of threads.
+  private let pieces: [Range<Int>]
+  private let sums: AlignedBuffer<Double>
+
+  /// Updates made so far.
+  public internal(set) var updates = 0
+  /// Forward passes so far: the key of dropout's masks.
+  var passes = 0
+  var epochs = 0
+  var baseLearningRate: Double
+  var plateau = PlateauState()
+  /// A fit that has not ended.
+  var interrupted: FitState?
+
+  /// The forward pass that a backward pass may follow.
+  private var pending: (batch: Batch, plan: Plan)?
+  var hasGradients = false
+
+  /// Floats in a piece: large enough to hide the cost of handing it out.
+  private static let pieceSize = 1 << 14
+
+  public init(_ model: Model, options text: String) throws {
+    let options = try TrainerOptions(text)
+    self.model = model
+    self.options = options
+    objective = options.losses.isEmpty ? nil : try Objective(options.losses, model)
+    executor = Executor(
+      model, isTraining: true, pool: try WorkerPool(threads: options.threads))
+    let count = model.parameters.values.count
+    gradients = try AlignedBuffer(count: count)
+    firstMoments = options.optimizer.hasFirstMoment ? try AlignedBuffer(count: count) : nil
+    secondMoments = options.optimizer.hasSecondMoment ? try AlignedBuffer(count: count) : nil
+    pieces = model.parameters.entries.flatMap { entry in
+      stride(from: entry.offset, to: entry.offset + entry.count, by: Self.pieceSize).map {
+        $0..<min($0 + Self.pieceSize, entry.offset + entry.count)
+      }
+    }
+    sums = try AlignedBuffer(count: max(1, pieces.count))
+    baseLearningRate = options.optimizer.learningRate
+  }
+
+  /// The options in canonical notation.
+  public var notation: String { options.canonical }
+
+  // MARK: Learning rate
+
+  /// Of the next update.
+  public var learningRate: Double {
+    let count = options.schedule.countsEpochs ? epochs : updates
+    return baseLearningRate * options.schedule.factor(count, plateau: plateau)
+  }
+
+  public func setLearningRate(_ rate: Double) throws {
+    guard rate.isFinite, rate >= 0 else {
+      throw EngineError.argument(
+        name: "learning_rate", message: "expected a finite number ≥ 0, found \(rate)")
+    }
+    baseLearningRate = rate
+  }
+
+  /// Tells the schedule a validation metric, where lower is better.
+  public func report(_ metric: Double) { options.schedule.report(metric, to: &plateau) }
+
+  // MARK: Forward
+
+  /// The forward pass in training mode, remembered for a backward pass.
+  public func forward(_ inputs: [TensorView], into outputs: [TensorView]) throws {
+    let batch = try Batch(inputs, model)
+    try requireRows(batch)
+    try checkOutputs(outputs, model, batch)
+    let plan = try runForward(batch)
+    guard !outputs.isEmpty else { return }
+    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
+      copyOutputs(outputs, rows, firstRow: rows.lowerBound, model, plan, pass)
+    }
+  }
+
+  private func requireRows(_ batch: Batch) throws {
+    guard batch.count > 0 else {
+      throw EngineError.argument(name: "inputs", message: "expected sequences, found 0")
+    }
+  }
+
+  func runForward(_ batch: Batch) throws -> Plan {
+    pending = nil
+    try model.prepareWeights(backward: true)
+    let plan = try executor.prepare(batch: batch.count, timesteps: batch.timesteps)
+    executor.setFullness(plan) { batch.inputs[$0].isFull }
+    passes += 1
+    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
+      batch.load(rows, at: rows.lowerBound, plan, model.graph, pass)
+      executor.forward(rows, plan, pass)
+    }
+    pending = (batch, plan)
+    return plan
+  }
+
+  private func settings(needsInputGradients: Bool = false, fused: UnsafePointer<Bool>? = nil)
+    -> Executor.Settings
+  {
+    Executor.Settings(
+      seed: options.seed, step: UInt64(passes), gradients: gradients.pointer,
+      needsInputGradients: needsInputGradients, fused: fused, state: nil)
+  }
+
+  // MARK: Backward
+
+  /// Backpropagates gradients of the outputs, which are any loss's.
+  ///
+  /// - Parameter inputGradients: one per input, nil where it is not wanted; or empty.
+  public func backward(_ outputGradients: [TensorView], into inputGradients: [TensorView?]) throws {
+    let (batch, plan) = try takePending()
+    guard outputGradients.count == model.outputCount else {
+      throw EngineError.count(
+        name: "output_gradients", expected: model.outputCount, found: outputGradients.count)
+    }
+    try checkOutputs(outputGradients, model, batch)
+    try checkInputGradients(inputGradients, batch)
+    pending = nil
+    let settings = settings(needsInputGradients: !inputGradients.isEmpty)
+    executor.forEachShard(of: batch.count, plan, settings) { _, rows, pass in
+      executor.clearGradients(rows, plan, pass)
+      for (index, view) in outputGradients.enumerated() {
+        let place = plan.places[model.graph.outputs[index]]
+        pass.pointer(place.gradients, row: rows.lowerBound).update(
+          from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
+      }
+      executor.backward(rows, plan, pass)
+      copyInputGradients(inputGradients, rows, plan, pass)
+    }
+    executor.addGradients(batch: batch.count, plan, settings)
+    hasGradients = true
+  }
+
+  /// The trainer's loss of the last forward pass, and the backward pass from it.
+  @discardableResult
+  public func backwardLoss(
+    _ targets: [TensorView], sampleWeights: TensorView?, into inputGradients: [TensorView?]
+  ) throws -> Double {
+    guard let objective else { throw EngineError.order("the trainer was made without a loss") }
+    let (batch, _) = try takePending()
+    let targets = Targets(views: targets, sampleWeights: sampleWeights)
+    try objective.check(targets, batch)
+    try checkInputGradients(inputGradients, batch)
+    return try backward(objective, targets, gradientScale: 1, into: inputGradients).loss
+  }
+
+  /// Losses and gradients of the pending forward pass, from targets that were checked.
+  func backward(
+    _ objective: Objective, _ targets: Targets, gradientScale: Double,
+    into inputGradients: [TensorView?]
+  ) throws -> LossSums {
+    let (batch, plan) = try takePending()
+    pending = nil
+    let divisors = objective.withReductions(
+      objective.divisors(
+        0..<batch.count, firstRow: 0, targets, batch, plan,
+        executor.pass(plan, worker: 0, firstRow: 0, settings())))
+    let scales = divisors.map { $0 > 0 ? gradientScale / $0 : 0 }
+    var shards = [LossSums](
+      repeating: LossSums(outputs: model.outputCount), count: executor.shardCount(batch.count))
+    objective.fused.withUnsafeBufferPointer { fused in
+      let settings = settings(
+        needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
+      shards.withUnsafeMutableBufferPointer { shards in
+        nonisolated(unsafe) let shards = shards
+        executor.forEachShard(of: batch.count, plan, settings) { shard, rows, pass in
+          executor.clearGradients(rows, plan, pass)
+          shards[shard] = objective.evaluate(
+            rows, firstRow: rows.lowerBound, targets, scales: scales, batch, plan, pass,
+            writesGradients: true)
+          executor.backward(rows, plan, pass)
+          copyInputGradients(inputGradients, rows, plan, pass)
+        }
+      }
+      executor.addGradients(batch: batch.count, plan, settings)
+    }
+    var total = LossSums(outputs: model.outputCount)
+    for shard in shards { total += shard }
+    total.divisors = divisors
+    hasGradients = true
+    if !total.loss.isFinite { throw notFinite("the loss", plan, batch) }
+    return total
+  }
+
+  private func takePending() throws -> (batch: Batch, plan: Plan) {
+    guard let pending else {
+      throw EngineError.order("a backward pass needs a forward pass before it, and uses it up")
+    }
+    return pending
+  }
+
+  private func checkInputGradients(_ views: [TensorView?], _ batch: Batch) throws {
+    guard views.isEmpty || views.count == model.inputCount else {
+      throw EngineError.count(
+        name: "input_gradients", expected: model.inputCount, found: views.count)
+    }
+    for (index, view) in views.enumerated() {
+      guard let view else { continue }
+      let shape = model.inputShape(index)
+      guard shape.type == .float else {
+        throw EngineError.argument(
+          name: view.name, message: "an input of ids has no gradient; set its data to NULL")
+      }
+      try view.check(shape, batch: batch.count, timesteps: batch.inputs[index].timesteps)
+    }
+  }
+
+  private func copyInputGradients(
+    _ views: [TensorView?], _ rows: Range<Int>, _ plan: Plan, _ pass: Pass
+  ) {
+    for (index, view) in views.enumerated() {
+      guard let view else { continue }
+      let place = plan.places[model.graph.inputs[index]]
+      (view.floats + rows.lowerBound * place.width).update(
+        from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
+      clearMasked(view, place, rows, pass)
+    }
+  }
+
+  /// A timestep that does not count has no gradient.
+  private func clearMasked(
+    _ view: TensorView, _ place: ValuePlace, _ rows: Range<Int>, _ pass: Pass
+  ) {
+    guard let validity = pass.validity(place.validity) else { return }
+    for row in rows {
+      for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
+        kernels.fill(
+          view.floats + row * place.width + t * place.stepWidth, 0, count: place.stepWidth)
+      }
+    }
+  }
+
+  // MARK: Update
+
+  /// Forgets the gradients collected so far.
+  public func zeroGradients() {
+    kernels.fill(gradients.pointer, 0, count: gradients.count)
+    hasGradients = false
+  }
+
+  /// A parameter's gradient, laid out as the parameter.
+  public func gradient(_ name: String) throws -> UnsafeMutableBufferPointer<Float> {
+    let entry = try model.parameters.entry(named: name)
+    hasGradients = true
+    return UnsafeMutableBufferPointer(start: gradients.pointer + entry.offset, count: entry.count)
+  }
+
+  /// Clips the gradients, changes the parameters, and sets the gradients to zero.
+  ///
+  /// - Returns: the global norm before clipping.
+  @discardableResult
+  public func update() throws -> Double {
+    guard hasGradients else {
+      throw EngineError.order("an update needs a backward pass before it")
+    }
+    addPenalty()
+    let norm = try globalNorm()
+    var scale = 1.0
+    if let limit = options.clipNorm, norm > limit { scale = limit / norm }
+
+    let rule = options.optimizer.rule(update: updates + 1)
+    let rate = Float(learningRate)
+    let clipValue = Float(options.clipValue ?? .infinity)
+    let parameters = model.parameters.values.pointer
+    executor.pool.run(tasks: pieces.count) { index, _ in
+      withDenormalsFlushed {
+        let piece = pieces[index]
+        kernels.update(
+          OptimizerStep(
+            rule: rule, learningRate: rate, gradientScale: Float(scale), clipValue: clipValue,
+            weightDecay: options.optimizer.weightDecay, count: piece.count,
+            parameters: parameters + piece.lowerBound,
+            gradients: gradients.pointer + piece.lowerBound,
+            first: firstMoments.map { $0.pointer + piece.lowerBound },
+            second: secondMoments.map { $0.pointer + piece.lowerBound }))
+      }
+    }
+    updates += 1
+    hasGradients = false
+    pending = nil
+    model.parameters.changed()
+    return norm
+  }
+
+  /// The gradient of l2 · Σ w², on weights.
+  private func addPenalty() {
+    guard options.l2 > 0 else { return }
+    for entry in model.parameters.entries where entry.isWeight {
+      kernels.addScaled(
+        model.parameters.pointer(entry), by: Float(2 * options.l2),
+        gradients.pointer + entry.offset, count: entry.count)
+    }
+  }
+
+  /// The norm of all gradients together, after clipping each parameter's where that is asked for.
+  private func globalNorm() throws -> Double {
+    executor.pool.run(tasks: pieces.count) { index, _ in
+      let piece = gradients.pointer + pieces[index].lowerBound
+      sums.pointer[index] = kernels.dot(piece, piece, count: pieces[index].count)
+    }
+    var total = 0.0
+    var index = 0
+    for entry in model.parameters.entries {
+      var square = 0.0
+      while index < pieces.count, entry.range.contains(pieces[index].lowerBound) {
+        square += sums.pointer[index]
+        index += 1
+      }
+      guard square.isFinite else {
+        throw EngineError.notFinite(
+          "update \(updates + 1): the gradient of \(entry.name) is not finite; "
+            + "the parameters are as they were")
+      }
+      if let limit = options.clipParameterNorm, square > limit * limit {
+        let gradient = gradients.pointer + entry.offset
+        kernels.scale(
+          gradient, by: Float(limit / square.squareRoot()), gradient, count: entry.count)
+        square = limit * limit
+      }
+      total += square
+    }
+    return total.squareRoot()
+  }
+
+  // MARK: Numbers that stopped being finite
+
+  /// An error that names the step and the first layer, forward, then backward, with such a number.
+  private func notFinite(_ what: String, _ plan: Plan, _ batch: Batch) -> EngineError {
+    let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
+    let step = "update \(updates + 1)"
+    func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
+      slot.isNone || place.shape.type == .ids
+        || kernels.isFinite(pass.pointer(slot), count: batch.count * place.width)
+    }
+    for node in model.graph.nodes {
+      let places = node.outputs.map { plan.places[$0] }
+      if let entry = model.parameters.entries.first(where: {
+        $0.name.hasPrefix(node.name + ".")
+          && !kernels.isFinite(model.parameters.pointer($0), count: $0.count)
+      }) {
+        return .notFinite("\(step): \(what) is not finite, and so is a value of \(entry.name)")
+      }
+      if !places.allSatisfy({ isFinite($0, $0.values) && isFinite($0, $0.logits) }) {
+        return .notFinite("\(step): \(what) is not finite; the first such values are in layer \(node.name)")
+      }
+    }
+    for node in model.graph.nodes.reversed() {
+      if !node.outputs.map({ plan.places[$0] }).allSatisfy({ isFinite($0, $0.gradients) }) {
+        return .notFinite(
+          "\(step): \(what) is not finite; the first such gradients are in layer \(node.name)")
+      }
+    }
+    return .notFinite("\(step): \(what) is not finite, though all layers' values are")
+  }
+}
+
+/// Checks arrays shaped as the outputs of a batch; none at all is allowed.
+func checkOutputs(_ views: [TensorView], _ model: Model, _ batch: Batch) throws {
+  guard views.isEmpty || views.count == model.outputCount else {
+    throw EngineError.count(name: "outputs", expected: model.outputCount, found: views.count)
+  }
+  for (index, view) in views.enumerated() {
+    let value = model.graph.values[model.graph.outputs[index]]
+    let timesteps = value.timeAxis.map { batch.inputs[$0].timesteps }
+    try view.check(value.shape, batch: batch.count, timesteps: timesteps)
+  }
+}
+
+/// Copies outputs from a workspace's rows to a caller's.
+func copyOutputs(
+  _ views: [TensorView], _ rows: Range<Int>, firstRow: Int, _ model: Model, _ plan: Plan,
+  _ pass: Pass
+) {
+  for (index, view) in views.enumerated() {
+    let place = plan.places[model.graph.outputs[index]]
+    (view.floats + firstRow * place.width).update(
+      from: pass.pointer(place.values, row: rows.lowerBound), count: rows.count * place.width)
+  }
+}

@@ -1,0 +1,147 @@
+// TrainingOptions.swift — the option texts of trainers, fits and evaluations
+
+/// "loss=crossentropy, optimizer=Adam(0.001), clip_norm=5, threads=2"
+struct TrainerOptions: Sendable {
+  static let signature = Signature(
+    kind: .options, name: "trainer", meaning: "Options of a trainer.",
+    options: [
+      Option(
+        "loss", .optional(.either([.call(.loss), .list(of: .call(.loss))])), default: .none,
+        "What to make small; for several outputs a list. none: gradients come from the caller."),
+      Option(
+        "optimizer", .call(.optimizer), defaultCall: "Adam", "How gradients change parameters."),
+      Option(
+        "schedule", .call(.schedule), defaultCall: "Constant", "How the learning rate changes."),
+      Option(
+        "clip_norm", .optional(.number(.positive)), default: .none,
+        "Largest norm of all gradients together; larger ones are scaled down to it."),
+      Option(
+        "clip_parameter_norm", .optional(.number(.positive)), default: .none,
+        "Largest norm of each parameter's gradient (Keras's clipnorm)."),
+      Option(
+        "clip_value", .optional(.number(.positive)), default: .none,
+        "Largest magnitude of each gradient's elements."),
+      Option(
+        "l2", .number(.nonNegative), default: .number(0),
+        "Penalty l2 · Σ w² on weights, not biases; the reported loss is without it."),
+      Option("threads", .integer(1...256), default: .integer(1), "Threads to use, exactly."),
+      Option(
+        "seed", .integer(0...Int.max), default: .integer(0), "Of dropout and of shuffling."),
+    ])
+
+  let losses: [Loss]
+  let optimizer: Optimizer
+  let schedule: Schedule
+  let clipNorm: Double?
+  let clipParameterNorm: Double?
+  let clipValue: Double?
+  let l2: Double
+  let threads: Int
+  let seed: UInt64
+  let canonical: String
+
+  init(_ text: String) throws {
+    let options = try bindOptions(text, to: Self.signature)
+    switch options["loss"] {
+    case .call(let loss): losses = [Loss(loss)]
+    case .list(let calls): losses = calls.map { Loss($0.asCall) }
+    default: losses = []
+    }
+    optimizer = Optimizer(options.call("optimizer"))
+    schedule = Schedule(options.call("schedule"))
+    clipNorm = options.optionalNumber("clip_norm")
+    clipParameterNorm = options.optionalNumber("clip_parameter_norm")
+    clipValue = options.optionalNumber("clip_value")
+    l2 = options.number("l2")
+    threads = options.integer("threads")
+    seed = UInt64(options.integer("seed"))
+    canonical = options.canonical
+  }
+}
+
+/// "epochs=5, batch_size=32, patience=2, restore_best=true"
+struct FitOptions: Sendable {
+  static let signature = Signature(
+    kind: .options, name: "fit", meaning: "Options of a fit.",
+    options: [
+      Option(
+        "epochs", .integer(1...Int(Int32.max)), default: .integer(1), "Passes over the data."),
+      Option(
+        "batch_size", .integer(1...Int(Int32.max)), default: .integer(32),
+        "Sequences per update; the last batch of an epoch may have fewer."),
+      Option(
+        "shuffle", .boolean, default: .boolean(true), "Whether each epoch has an order of its own."),
+      Option(
+        "accumulate", .integer(1...Int(Int32.max)), default: .integer(1),
+        "Batches per update; their gradients are averaged."),
+      Option(
+        "patience", .optional(.integer(0...Int(Int32.max))), default: .none,
+        "Epochs without improvement after which to stop; none: never."),
+      Option(
+        "min_delta", .number(.nonNegative), default: .number(0),
+        "Change of the monitored value that counts as improvement."),
+      Option(
+        "monitor", .choice(["loss", "accuracy"]), default: .text("loss"),
+        "What patience and restore_best watch: of the validation data, or without them of training."),
+      Option(
+        "restore_best", .boolean, default: .boolean(false),
+        "Whether to end with the parameters of the best epoch."),
+      Option(
+        "resume", .boolean, default: .boolean(false),
+        "Whether to go on with the fit that was cancelled or loaded from a checkpoint."),
+    ])
+
+  let epochs: Int
+  let batchSize: Int
+  let shuffles: Bool
+  let accumulate: Int
+  let patience: Int?
+  let minDelta: Double
+  let monitorsAccuracy: Bool
+  let restoresBest: Bool
+  let resumes: Bool
+
+  init(_ text: String) throws {
+    let options = try bindOptions(text, to: Self.signature)
+    epochs = options.integer("epochs")
+    batchSize = options.integer("batch_size")
+    shuffles = options.boolean("shuffle")
+    accumulate = options.integer("accumulate")
+    patience = options.optionalInteger("patience")
+    minDelta = options.number("min_delta")
+    monitorsAccuracy = options.text("monitor") == "accuracy"
+    restoresBest = options.boolean("restore_best")
+    resumes = options.boolean("resume")
+  }
+}
+
+/// "loss=crossentropy, batch_size=32"
+struct EvaluationOptions: Sendable {
+  static let signature = Signature(
+    kind: .options, name: "evaluate", meaning: "Options of an evaluation.",
+    options: [
+      Option(
+        "loss", .either([.call(.loss), .list(of: .call(.loss))]),
+        "What to measure; for several outputs a list."),
+      Option(
+        "batch_size", .integer(1...Int(Int32.max)), default: .integer(256), "Sequences at a time."),
+    ])
+
+  let losses: [Loss]
+  let batchSize: Int
+
+  init(_ text: String) throws {
+    let options = try bindOptions(text, to: Self.signature)
+    switch options["loss"] {
+    case .list(let calls): losses = calls.map { Loss($0.asCall) }
+    default: losses = [Loss(options.call("loss"))]
+    }
+    batchSize = options.integer("batch_size")
+  }
+}
+
+/// An option text against its signature.
+func bindOptions(_ text: String, to signature: Signature) throws(NotationError) -> BoundCall {
+  try Vocabulary.registry.bind(
+    try parseArguments(text), options: signature.name, source: text)
+}

@@ -1,0 +1,204 @@
+// MatrixProduct.swift — the product with a packed matrix, tile by tile
+//
+// Rows and columns are divided into tiles of nearly the same size: nine rows are 5 + 4, not 8 + 1,
+// because a tile with few accumulators waits for its own additions. One to four rows, which is what
+// streaming makes, take wider tiles for the same reason.
+//
+// Deep products are computed in blocks of k, with c carrying the sums from block to block: rounding
+// happens at the same places as in a single pass, so blocks do not show in the result.
+
+import KernelInterface
+
+/// Sizes of the blocks; a block of b for one tile (depth × columns of the tile) stays in the
+/// first-level cache and a block of a (rows × depth) in the second.
+private let blockDepth = 320
+private let blockRows = 240
+
+#if LEVEL_V4
+  /// 24 accumulators, three vectors of b and one of a, of 32 registers.
+  private let tileRows = 8
+  private let tileVectors = 3
+#elseif LEVEL_V3
+  /// 12 accumulators, two vectors of b and one of a, of 16 registers.
+  private let tileRows = 6
+  private let tileVectors = 2
+#else
+  /// 8 accumulators; the product needs a register besides, for want of a fused multiply-add.
+  private let tileRows = 4
+  private let tileVectors = 2
+#endif
+
+/// One product; `depth` is that of the block at hand.
+private struct Product {
+  var a: Values
+  var aRowStride: Int
+  var aColumnStride: Int
+  var panels: Values
+  var panelStride: Int
+  var c: MutableValues
+  var cStride: Int
+  var depth: Int
+  var accumulate: Bool
+}
+
+extension Level {
+  public static func multiply(
+    _ a: Values, aRowStride: Int, aColumnStride: Int, _ packed: Values,
+    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool
+  ) {
+    guard rows > 0, columns > 0 else { return }
+    guard depth > 0 else {
+      if !accumulate { for row in 0..<rows { fill(c + row * cStride, 0, count: columns) } }
+      return
+    }
+    let width = panelWidth
+    forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
+      forEachPart(of: depth, atMost: blockDepth) { firstK, part in
+        let product = Product(
+          a: a + firstRow * aRowStride + firstK * aColumnStride, aRowStride: aRowStride,
+          aColumnStride: aColumnStride, panels: packed + firstK * width,
+          panelStride: depth * width, c: c + firstRow * cStride, cStride: cStride, depth: part,
+          accumulate: accumulate || firstK > 0)
+        multiplyBlock(product, rows: rows, columns: columns)
+      }
+    }
+  }
+}
+
+/// Calls `body(start, size)` for parts of nearly the same size that cover 0 ..< count.
+@inline(__always)
+private func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
+  let parts = (count + limit - 1) / limit
+  var start = 0
+  for part in 0..<parts {
+    let size = (count - start) / (parts - part)
+    body(start, size)
+    start += size
+  }
+}
+
+/// Rows that fit a block of depth, all columns.
+private func multiplyBlock(_ product: Product, rows: Int, columns: Int) {
+  let width = Vector.scalarCount
+  let vectors = (columns + width - 1) / width
+  let limit = vectorsOfTile(rows: rows)
+  forEachPart(of: vectors, atMost: limit) { firstVector, vectors in
+    var part = product
+    part.panels += firstVector * product.panelStride
+    part.c += firstVector * width
+    let columns = min(vectors * width, columns - firstVector * width)
+    multiplyStrip(part, rows: rows, vectors: vectors, columns: columns)
+  }
+}
+
+/// How many vectors a tile of few rows may be wide.
+private func vectorsOfTile(rows: Int) -> Int {
+  #if LEVEL_V4
+    switch rows {
+    case 1: 8
+    case 2...4: 4
+    default: tileVectors
+    }
+  #elseif LEVEL_V3
+    switch rows {
+    case 1: 8
+    case 2...3: 4
+    default: tileVectors
+    }
+  #else
+    switch rows {
+    case 1...2: 4
+    default: tileVectors
+    }
+  #endif
+}
+
+/// All rows of one strip of columns.
+private func multiplyStrip(_ product: Product, rows: Int, vectors: Int, columns: Int) {
+  switch vectors {
+  case 1: multiplyStrip(product, rows: rows, columns: columns, as: OneVector.self)
+  case 2: multiplyStrip(product, rows: rows, columns: columns, as: TwoVectors.self)
+  case 3:
+    #if LEVEL_V4
+      multiplyStrip(product, rows: rows, columns: columns, as: ThreeVectors.self)
+    #else
+      multiplyFewRows(product, rows: rows, columns: columns, as: ThreeVectors.self)
+    #endif
+  case 4: multiplyFewRows(product, rows: rows, columns: columns, as: FourVectors.self)
+  default: multiplyOneRow(product, vectors: vectors, columns: columns)
+  }
+}
+
+@inline(__always)
+private func multiplyStrip<Row: Strip>(
+  _ product: Product, rows: Int, columns: Int, as: Row.Type
+) {
+  forEachPart(of: rows, atMost: tileRows) { firstRow, rows in
+    var part = product
+    part.a += firstRow * product.aRowStride
+    part.c += firstRow * product.cStride
+    switch rows {
+    case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
+    case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
+    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
+    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
+    #if LEVEL_V3 || LEVEL_V4
+      case 5: multiplyTile(part, columns: columns, as: FiveRows<Row>.self)
+      case 6: multiplyTile(part, columns: columns, as: SixRows<Row>.self)
+    #endif
+    #if LEVEL_V4
+      case 7: multiplyTile(part, columns: columns, as: SevenRows<Row>.self)
+      case 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
+    #endif
+    default: break
+    }
+  }
+}
+
+/// As many rows as `vectorsOfTile` gives wide tiles.
+@inline(__always)
+private func multiplyFewRows<Row: Strip>(
+  _ product: Product, rows: Int, columns: Int, as: Row.Type
+) {
+  switch rows {
+  case 1: multiplyTile(product, columns: columns, as: OneRow<Row>.self)
+  case 2: multiplyTile(product, columns: columns, as: TwoRows<Row>.self)
+  #if LEVEL_V3 || LEVEL_V4
+    case 3: multiplyTile(product, columns: columns, as: ThreeRows<Row>.self)
+  #endif
+  #if LEVEL_V4
+    case 4: multiplyTile(product, columns: columns, as: FourRows<Row>.self)
+  #endif
+  default: break
+  }
+}
+
+private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
+  switch vectors {
+  case 5:
+    multiplyTile(product, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
+  case 6: multiplyTile(product, columns: columns, as: OneRow<SixVectors>.self)
+  case 7:
+    multiplyTile(product, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
+  case 8: multiplyTile(product, columns: columns, as: OneRow<EightVectors>.self)
+  default: break
+  }
+}
+
+@inline(never)
+private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
+  let aRowStride = product.aRowStride
+  let aColumnStride = product.aColumnStride
+  let panelStride = product.panelStride
+  var a = product.a
+  var panels = product.panels
+  var tile =
+    product.accumulate
+    ? T(c: product.c, stride: product.cStride, columns: columns) : T.zero
+  for _ in 0..<product.depth {
+    tile.add(a, stride: aRowStride, T.Row(panels: panels, panelStride: panelStride))
+    a += aColumnStride
+    panels += Vector.scalarCount
+  }
+  tile.write(to: product.c, stride: product.cStride, columns: columns)
+}
