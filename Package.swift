@@ -4,7 +4,7 @@ import PackageDescription
 // Floors, bottom up (an arrow means "is imported by"):
 //
 //     KernelInterface ← KernelLevel… ← Kernels ← Engine ← Format
-//     COpenBLAS ← Kernels ← Data           {CRefrain, Engine, Data, Format} ← CABI
+//     COpenBLAS ← Kernels     JSON ← {Format, Data}     {CRefrain, Engine, Data, Format} ← CABI
 
 let checked: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
@@ -53,11 +53,14 @@ let package = Package(
     // Notation, parameters, cells, layers, models, training, inference.
     .target(name: "Engine", dependencies: ["Kernels"], swiftSettings: checked),
 
+    // A strict JSON reader and a writer: for headers of files, and for the state of tokenizers.
+    .target(name: "JSON", swiftSettings: checked),
+
     // Tokenizer, padding, windows, scaling. Knows nothing of models.
-    .target(name: "Data", dependencies: ["Kernels"], swiftSettings: checked),
+    .target(name: "Data", dependencies: ["JSON"], swiftSettings: checked),
 
     // The safetensors container, model files and checkpoints.
-    .target(name: "Format", dependencies: ["Engine"], swiftSettings: checked),
+    .target(name: "Format", dependencies: ["Engine", "JSON"], swiftSettings: checked),
 
     // The exported functions: borrow, view, call. -static-stdlib puts the Swift runtime into the
     // library; the version script leaves only refrain_* visible.

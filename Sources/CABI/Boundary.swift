@@ -24,7 +24,7 @@ enum BoundaryError: Error {
 func boundary(_ body: () throws -> Void) -> Int32 {
   do {
     try body()
-    return REFRAIN_OK.status
+    return Int32(REFRAIN_OK)
   } catch {
     return fail(error)
   }
@@ -42,28 +42,41 @@ private func describe(_ error: any Error) -> (Int32, String) {
   switch error {
   case let error as BoundaryError:
     switch error {
-    case .null(let name): (REFRAIN_NULL_POINTER.status, "\(name) is NULL")
-    case .handle(let message): (REFRAIN_HANDLE.status, message)
-    case .argument(let message): (REFRAIN_ARGUMENT.status, message)
-    case .capacity(let message): (REFRAIN_CAPACITY.status, message)
+    case .null(let name): (Int32(REFRAIN_NULL_POINTER), "\(name) is NULL")
+    case .handle(let message): (Int32(REFRAIN_HANDLE), message)
+    case .argument(let message): (Int32(REFRAIN_ARGUMENT), message)
+    case .capacity(let message): (Int32(REFRAIN_CAPACITY), message)
     }
-  case let error as NotationError: (REFRAIN_NOTATION.status, error.description)
+  case let error as NotationError: (Int32(REFRAIN_NOTATION), error.description)
   case let error as EngineError: (status(of: error), error.description)
-  case let error as MemoryError: (REFRAIN_MEMORY.status, "\(error)")
-  default: describeMore(error)
+  case let error as MemoryError: (Int32(REFRAIN_MEMORY), "\(error)")
+  case let error as DataError: (status(of: error), error.description)
+  case let error as FileError: (Int32(REFRAIN_FILE), error.description)
+  case let error as FormatError: (Int32(REFRAIN_FORMAT), error.description)
+  case let error as ThreadError: (Int32(REFRAIN_MEMORY), error.description)
+  default: (Int32(REFRAIN_INTERNAL), "\(error)")
+  }
+}
+
+private func status(of error: DataError) -> Int32 {
+  switch error {
+  case .argument: Int32(REFRAIN_ARGUMENT)
+  case .order: Int32(REFRAIN_ORDER)
+  case .state: Int32(REFRAIN_FORMAT)
+  case .unknownID: Int32(REFRAIN_NAME)
   }
 }
 
 private func status(of error: EngineError) -> Int32 {
   switch error {
-  case .shape, .type, .count: REFRAIN_SHAPE.status
-  case .argument: REFRAIN_ARGUMENT.status
-  case .unknownName: REFRAIN_NAME.status
-  case .order: REFRAIN_ORDER.status
-  case .unsupported: REFRAIN_UNSUPPORTED.status
-  case .memory: REFRAIN_MEMORY.status
-  case .notFinite: REFRAIN_NOT_FINITE.status
-  case .cancelled: REFRAIN_CANCELLED.status
+  case .shape, .type, .count: Int32(REFRAIN_SHAPE)
+  case .argument: Int32(REFRAIN_ARGUMENT)
+  case .unknownName: Int32(REFRAIN_NAME)
+  case .order: Int32(REFRAIN_ORDER)
+  case .unsupported: Int32(REFRAIN_UNSUPPORTED)
+  case .memory: Int32(REFRAIN_MEMORY)
+  case .notFinite: Int32(REFRAIN_NOT_FINITE)
+  case .cancelled: Int32(REFRAIN_CANCELLED)
   }
 }
 

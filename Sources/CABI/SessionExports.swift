@@ -72,7 +72,7 @@ public func refrain_session_step_tensors(
 public func refrain_session_reset(_ session: OpaquePointer!, _ lane: Int64) -> refrain_status {
   boundary {
     try CABI.session(session)
-      .reset(lane: lane == Int64(REFRAIN_ALL_LANES.rawValue) ? nil : Int(lane))
+      .reset(lane: lane == REFRAIN_ALL_LANES ? nil : Int(lane))
   }
 }
 

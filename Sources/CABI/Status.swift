@@ -4,12 +4,6 @@ import CRefrain
 import Engine
 import Kernels
 
-/// The header's anonymous enumerations are imported as unsigned constants.
-protocol HeaderConstant: RawRepresentable where RawValue == UInt32 {}
-extension HeaderConstant {
-  var status: Int32 { Int32(rawValue) }
-}
-
 private func permanent(_ text: String) -> UnsafePointer<CChar> {
   let bytes = Array(text.utf8CString)
   let memory = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)

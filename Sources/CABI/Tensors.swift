@@ -49,13 +49,13 @@ private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: String) 
   guard let data = tensor.data else { return nil }
   let type: ElementType
   switch tensor.type {
-  case Int32(REFRAIN_FLOAT32.rawValue): type = .float
-  case Int32(REFRAIN_INT32.rawValue): type = .ids
+  case Int32(REFRAIN_FLOAT32): type = .float
+  case Int32(REFRAIN_INT32): type = .ids
   default:
     throw BoundaryError.argument(
       "\(name).type: expected REFRAIN_FLOAT32 or REFRAIN_INT32, found \(tensor.type)")
   }
-  let maximumRank = Int32(REFRAIN_MAX_RANK.rawValue)
+  let maximumRank = Int32(REFRAIN_MAX_RANK)
   guard (1...maximumRank).contains(tensor.rank) else {
     throw BoundaryError.argument("\(name).rank: expected 1 … \(maximumRank), found \(tensor.rank)")
   }
@@ -91,7 +91,7 @@ func describe(
   description.pointee.lengths = nil
   description.pointee.mask = nil
   description.pointee.type =
-    Int32(type == .float ? REFRAIN_FLOAT32.rawValue : REFRAIN_INT32.rawValue)
+    Int32(type == .float ? REFRAIN_FLOAT32 : REFRAIN_INT32)
   description.pointee.rank = Int32(shape.count)
   withUnsafeMutableBytes(of: &description.pointee.shape) { bytes in
     let sizes = bytes.bindMemory(to: Int64.self)

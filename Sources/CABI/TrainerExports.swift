@@ -46,7 +46,7 @@ extension refrain_progress {
     self.init()
     struct_size = Int64(MemoryLayout<refrain_progress>.size)
     event = Int32(
-      report.isEndOfEpoch ? REFRAIN_EPOCH_END.rawValue : REFRAIN_BATCH_END.rawValue)
+      report.isEndOfEpoch ? REFRAIN_EPOCH_END : REFRAIN_BATCH_END)
     stopping = report.isStopping ? 1 : 0
     epoch = Int64(report.epoch)
     epochs = Int64(report.epochs)

@@ -37,6 +37,18 @@ public final class Model: @unchecked Sendable {
     if let seed { parameters.initialize(seed: seed) }
   }
 
+  /// Numbers in all parameters of an architecture, without making it.
+  public static func parameterCount(notation: String) throws -> Int {
+    var total = 0
+    for spec in try Graph(notation).nodes.flatMap(\.layer.parameters) {
+      let count = try Int.product(spec.shape, of: spec.name)
+      let (sum, overflow) = total.addingReportingOverflow(count)
+      guard !overflow else { throw EngineError.memory("the model has too many parameters") }
+      total = sum
+    }
+    return total
+  }
+
   /// Canonical notation, from which the same architecture can be made.
   public var notation: String { graph.notation }
 
