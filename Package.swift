@@ -70,7 +70,7 @@ let package = Package(
       swiftSettings: checked,
       linkerSettings: [
         .unsafeFlags([
-          "-static-stdlib",
+          "-static-stdlib", "-use-ld=lld",
           "-Xlinker", "-soname", "-Xlinker", "librefrain.so.1",
           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CABI/exports.map",
           "-Xlinker", "--gc-sections",

@@ -1,0 +1,131 @@
+# Refrain
+#
+#   make demo              set up, build, train an LSTM and a GRU on reviews, compare, draw
+#   make demo DATA=FOLDER  the same on FOLDER/train.tsv and FOLDER/valid.tsv
+#   make test              set up, build, run every test
+#   make install           PREFIX=/usr/local DESTDIR=; make uninstall
+#   make help              all targets
+
+VERSION := $(shell sed -n 's/^\#define REFRAIN_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\)/\2/p' include/refrain.h | paste -sd.)
+SONAME  := librefrain.so.1
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+THREADS ?= $(shell nproc)
+DATA    ?=
+OUT     ?= demo
+CC      ?= cc
+CFLAGS  ?= -O2
+C_FLAGS := -std=c11 -Wall -Wextra -pedantic -Werror -Iinclude $(CFLAGS)
+PYTHON  := .venv/bin/python
+LIB     := build/lib/$(SONAME)
+
+.PHONY: all help setup build demo test test-swift test-c test-python test-install test-readme \
+        test-sanitized examples wheel install uninstall clean
+.DEFAULT_GOAL := all
+
+all: build
+
+help:
+	@sed -n '3,7s/^#   //p' Makefile
+	@printf '%s\n' 'make build             build/lib/$(SONAME)' \
+	  'make examples          build/bin/…' 'make wheel             build/wheel/refrain-….whl' \
+	  'make test-swift | test-c | test-python | test-install | test-readme | test-sanitized' \
+	  'make clean'
+
+setup:
+	@.ci/setup
+
+# ---- the library ---------------------------------------------------------------------------------
+
+build: setup
+	swift build -c release --product refrain
+	@mkdir -p build/lib
+	@cp .build/release/librefrain.so build/lib/$(SONAME).new
+	@strip build/lib/$(SONAME).new
+	@cmp -s build/lib/$(SONAME).new $(LIB) || cp build/lib/$(SONAME).new $(LIB)
+	@rm build/lib/$(SONAME).new
+	@ln -sf $(SONAME) build/lib/librefrain.so
+	@cp $(LIB) bindings/python/refrain/librefrain.so
+
+$(LIB): build
+
+# ---- examples ------------------------------------------------------------------------------------
+
+PROGRAMS := reviews_train reviews_classify stream_sensors forecast own_loop recommend
+SHARED_SOURCES := $(filter-out $(PROGRAMS:%=examples/c/%.c),$(wildcard examples/c/*.c))
+
+examples: build
+	@mkdir -p build/bin
+	@$(MAKE) --no-print-directory $(PROGRAMS:%=build/bin/%)
+
+build/bin/reviews_%: examples/c/reviews_%.c $(SHARED_SOURCES) $(wildcard examples/c/*.h) include/refrain.h $(LIB)
+	$(CC) $(C_FLAGS) -D_GNU_SOURCE $< $(SHARED_SOURCES) -o $@ -Lbuild/lib -lrefrain -lm \
+	  -Wl,-rpath,'$$ORIGIN/../lib'
+
+build/bin/%: examples/c/%.c include/refrain.h $(LIB)
+	$(CC) $(C_FLAGS) $< -o $@ -Lbuild/lib -lrefrain -lm -Wl,-rpath,'$$ORIGIN/../lib'
+
+# ---- the demo ------------------------------------------------------------------------------------
+
+REVIEWS := "An utterly charming film, moving and very funny." \
+           "Not good. The plot is dull and the acting is worse." \
+           "It is neither good nor bad, just a film about a dog."
+
+demo: examples
+	@mkdir -p $(OUT)
+	build/bin/reviews_train $(if $(DATA),--train $(DATA)/train.tsv --valid $(DATA)/valid.tsv) \
+	  --out $(OUT) --threads $(THREADS)
+	@$(PYTHON) examples/python/plot_history.py $(OUT)/history.json --out $(OUT)/curves.png
+	@echo; echo "A second program loads the GRU and classifies lines of text:"
+	@printf '%s\n' $(REVIEWS) | build/bin/reviews_classify $(OUT)/gru.refrain
+	@echo; echo "The same from Python:"
+	@printf '%s\n' $(REVIEWS) | PYTHONPATH=bindings/python $(PYTHON) examples/python/reviews.py \
+	  classify $(OUT)/gru.refrain
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+test: test-swift test-c test-python test-install test-readme
+	@echo; echo "All tests passed."
+
+test-swift: build
+	swift test -q 2>&1
+
+test-c: examples
+	Tests/Scripts/check_header.sh
+	Tests/Scripts/check_symbols.sh $(LIB)
+	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib run
+
+test-python: examples
+	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Python
+
+test-install: build
+	Tests/Scripts/check_install.sh
+
+test-readme: build
+	PYTHONPATH=bindings/python $(PYTHON) Tests/Scripts/check_readme.py
+
+test-sanitized: build
+	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib SANITIZE=address run
+
+# ---- shipping ------------------------------------------------------------------------------------
+
+wheel: build
+	$(PYTHON) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel bindings/python
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/librefrain.so.$(VERSION)
+	ln -sf librefrain.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/librefrain.so
+	install -m 644 include/refrain.h $(DESTDIR)$(PREFIX)/include/refrain.h
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' pkgconfig/refrain.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/refrain.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/lib/librefrain.so $(DESTDIR)$(PREFIX)/lib/$(SONAME) \
+	  $(DESTDIR)$(PREFIX)/lib/librefrain.so.$(VERSION) $(DESTDIR)$(PREFIX)/include/refrain.h \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/refrain.pc
+
+clean:
+	rm -rf build .build demo bindings/python/refrain/librefrain.so
