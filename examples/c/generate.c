@@ -47,7 +47,7 @@ static void judge(char *out, size_t room, int positive, uint64_t *state) {
   const char *no = positive ? PICK(bad) : PICK(good);
   const char *degree = PICK(degrees), *other = PICK(degrees);
   const char *a = PICK(aspects), *b = PICK(aspects);
-  switch (next(state) % 8) {
+  switch (next(state) % 10) {
   case 0: snprintf(out, room, "the %s is %s%s but the %s is %s%s .", a, other, no, b, degree, yes); break;
   case 1: snprintf(out, room, "the %s is %s%s although the %s is %s%s .", a, degree, yes, b, other, no); break;
   case 2: snprintf(out, room, "although the %s is %s%s the %s is %s%s .", a, other, no, b, degree, yes); break;

@@ -6,11 +6,8 @@
  * than the usual ones, and the program says so when it runs:
  *
  *   lengths         padding is not read, so no state is diluted by it
- *   mean state      the classifier sees the mean of all hidden states, not the last alone: a word
- *                   that decides may stand anywhere
- *   more dropout    half of the embedding's and of the mean's elements: a few thousand reviews are
- *                   few for 640,000 numbers of embedding, which otherwise learns them by heart in
- *                   the second epoch
+ *   largest state   the classifier sees the largest value that each unit reached, not the last one:
+ *                   a word that decides may stand anywhere
  *   restored best   the parameters kept are those of the epoch with the lowest validation loss
  *   clipped norm    gradients longer than 5 are shortened to 5
  *
@@ -110,9 +107,9 @@ static int train_model(const char *layer, const settings *s, const refrain_token
   int64_t vocabulary;
   if (failed(refrain_tokenizer_size(tokenizer, &vocabulary))) return -1;
   snprintf(notation, sizeof notation,
-           "Embedding(%lld, 64) -> Dropout(0.5)"
+           "Embedding(%lld, 64)"
            " -> %s(%d, dropout=0.2, recurrent_dropout=0.2, return_sequences=true)"
-           " -> Pooling(mean) -> Dropout(0.5) -> Dense(%zu, activation=softmax)",
+           " -> Pooling(max) -> Dense(%zu, activation=softmax)",
            (long long)vocabulary, layer, s->units, labels->count);
   snprintf(trainer_options, sizeof trainer_options,
            "loss=crossentropy, optimizer=Adam(0.001), clip_norm=5, threads=%d, seed=%llu",
@@ -282,7 +279,7 @@ static int parse(int argc, char **argv, settings *s) {
 
 static int load(const settings *s, reviews *train, reviews *valid) {
   if (s->train) return reviews_read(train, s->train) || reviews_read(valid, s->valid) ? -1 : 0;
-  if (reviews_generate(train, 4500, s->seed) || reviews_generate(valid, 600, s->seed + 1)) return -1;
+  if (reviews_generate(train, 9000, s->seed) || reviews_generate(valid, 900, s->seed + 1)) return -1;
   printf("No data were given: these reviews are generated, with the seed %llu.\n", s->seed);
   return 0;
 }
@@ -319,9 +316,8 @@ static int compare(const settings *s, reviews *train, reviews *valid) {
           encode(tokenizer, train, s->maxlen, &x) || encode(tokenizer, valid, s->maxlen, &xv);
   if (!error) {
     printf("%zu reviews to train on, %zu to validate on, %zu classes.\n"
-           "Beyond the usual settings: lengths (padding is not read), the mean of all states instead\n"
-           "of the last, dropout of 0.5 before and after the recurrent layer (few reviews, many\n"
-           "parameters), the best epoch's parameters kept, the gradient's norm clipped at 5.\n\n",
+           "Beyond the usual settings: lengths (padding is not read), each unit's largest state\n"
+           "instead of the last, the best epoch's parameters kept, the gradient's norm clipped at 5.\n\n",
            train->count, valid->count, labels.count);
     fflush(stdout);
   }
