@@ -17,7 +17,7 @@ func kernelLevel(_ name: String, march: String?, define: String?) -> Target {
   return .target(
     name: name, dependencies: ["KernelInterface"],
     swiftSettings: checked + (define.map { [.define($0)] } ?? [])
-      + [.unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet)])
+      + [.unsafeFlags(["-Ounchecked"] + instructionSet)])
 }
 
 #if arch(x86_64)

@@ -49,13 +49,22 @@ private func describe(_ error: any Error) -> (Int32, String) {
     }
   case let error as NotationError: (Int32(REFRAIN_NOTATION), error.description)
   case let error as EngineError: (status(of: error), error.description)
-  case let error as MemoryError: (Int32(REFRAIN_MEMORY), "\(error)")
+  case let error as MemoryError: (Int32(REFRAIN_MEMORY), message(of: error))
   case let error as DataError: (status(of: error), error.description)
   case let error as FileError: (Int32(REFRAIN_FILE), error.description)
   case let error as FormatError: (Int32(REFRAIN_FORMAT), error.description)
-  case let error as ThreadError: (Int32(REFRAIN_MEMORY), error.description)
+  case let error as ThreadError: (Int32(REFRAIN_MEMORY), message(of: error))
   default: (Int32(REFRAIN_INTERNAL), "\(error)")
   }
+}
+
+private func message(of error: MemoryError) -> String {
+  error.bytes.map { "cannot have \($0) bytes of memory" }
+    ?? "cannot have memory for an array whose size does not fit an integer"
+}
+
+private func message(of error: ThreadError) -> String {
+  "cannot start \(error.threads - 1) threads: \(String(cString: strerror(error.code)))"
 }
 
 private func status(of error: DataError) -> Int32 {

@@ -12,7 +12,7 @@ public typealias Values = UnsafePointer<Float>
 public typealias MutableValues = UnsafeMutablePointer<Float>
 
 /// The functions of one instruction-set level.
-public protocol KernelSet {
+public protocol KernelSet: SendableMetatype {
   /// Such as "x86-64-v4".
   static var name: String { get }
 

@@ -14,9 +14,12 @@ extension Level {
       let normalized = normalized + row * columns
 
       // The variance in a second pass: E[x²] − E[x]² cancels where the mean is large.
-      let mean = Float(sumOverRun(columns) { load(x + $0, $1) } / Double(columns))
+      // A sum of floats and its quotient are rounded, and where the mean is large against the
+      // deviations that shifts the row; what is missing is the mean of the differences.
+      let center = Float(sumOverRun(columns) { load(x + $0, $1) } / Double(columns))
+      let remainder = Float(sumOverRun(columns) { load(x + $0, $1) - center } / Double(columns))
       let squares = sumOverRun(columns) {
-        let difference = load(x + $0, $1) - mean
+        let difference = load(x + $0, $1) - center - remainder
         return difference * difference
       }
       let variance = squares / Double(columns)
@@ -24,7 +27,7 @@ extension Level {
       inverses[row] = inverse
 
       sweep(columns) { index, lanes in
-        var value = (load(x + index, lanes) - mean) * inverse
+        var value = (load(x + index, lanes) - center - remainder) * inverse
         store(value, normalized + index, lanes)
         if let scale { value *= load(scale + index, lanes) }
         if let offset { value += load(offset + index, lanes) }

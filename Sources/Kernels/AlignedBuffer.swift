@@ -1,47 +1,44 @@
-// AlignedBuffer.swift — memory for numbers
-//
-// The one place where large memory is asked for. A request that cannot be had is an error, never a
-// trap: what exceeds the machine's memory is refused before the system is asked, because an
-// overcommitting system would promise it and end the process later.
+// AlignedBuffer.swift — memory for arrays, and the refusal of what cannot be had
 
 import Glibc
 
-/// Memory that cannot be had.
-public struct MemoryError: Error, Equatable, CustomStringConvertible {
-  public let count: Int
-  public let elementSize: Int
+/// Memory that was asked for and cannot be had.
+public struct MemoryError: Error, Equatable {
+  /// The size of the request; nil if it is negative or does not fit an integer.
+  public var bytes: Int?
 
-  public var description: String {
-    "cannot have memory for \(count) values of \(elementSize) bytes"
-  }
+  public init(bytes: Int?) { self.bytes = bytes }
 }
 
-/// `count` elements, zero at first, aligned to a cache line.
+/// Zeroed memory for `count` elements, aligned to a cache line (64 bytes).
 public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable {
   public let pointer: UnsafeMutablePointer<Element>
   public let count: Int
 
-  private static var alignment: Int { 64 }
-
+  /// Throws for a negative count, a size that overflows, one beyond the machine's memory (asking
+  /// for it could succeed and end the process later), and whatever the allocator refuses.
   public init(count: Int) throws(MemoryError) {
-    let refused = MemoryError(count: count, elementSize: MemoryLayout<Element>.stride)
+    guard count >= 0 else { throw MemoryError(bytes: nil) }
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-    guard count >= 0, !overflow, bytes <= physicalMemory else { throw refused }
-    var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, Self.alignment, max(bytes, Self.alignment)) == 0, let memory else {
-      throw refused
+    guard !overflow else { throw MemoryError(bytes: nil) }
+    guard bytes <= physicalMemory else { throw MemoryError(bytes: bytes) }
+
+    var address: UnsafeMutableRawPointer?
+    let alignment = max(64, MemoryLayout<Element>.alignment)
+    guard posix_memalign(&address, alignment, max(bytes, 1)) == 0, let address else {
+      throw MemoryError(bytes: bytes)
     }
-    memset(memory, 0, bytes)
-    pointer = memory.bindMemory(to: Element.self, capacity: count)
+    memset(address, 0, bytes)
+    pointer = address.bindMemory(to: Element.self, capacity: count)
     self.count = count
   }
 
   deinit { free(pointer) }
 }
 
-/// Bytes of memory that this machine has.
-public let physicalMemory: Int = {
+/// Bytes of memory in this machine.
+private let physicalMemory: Int = {
   let (bytes, overflow) = sysconf(Int32(_SC_PHYS_PAGES))
     .multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
-  return overflow || bytes <= 0 ? .max : bytes
+  return overflow || bytes <= 0 ? Int.max : bytes
 }()

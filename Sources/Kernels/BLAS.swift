@@ -1,104 +1,161 @@
-// BLAS.swift — the one file that calls OpenBLAS
+// BLAS.swift — OpenBLAS, for products where it is faster than our kernel
 //
-// Hazards, and what is done about each:
+// The one file that touches it. Its hazards, and what is done about each:
 //
-// - Loading the library starts its threads, and a process that merely loads us must have none. So
-//   it is not linked, but opened with the first product that is large enough to want it.
-// - A serial build returns wrong numbers when several threads call it at once, and we cannot lock
-//   out the host's own calls. A serial build is not used; our own kernel is.
-// - The number of threads is one setting for the whole process. While any call of ours is inside, it
-//   is 1, so that our threads do not multiply; the last call to leave puts back what it found.
-// - Sizes are 32-bit integers. Larger products stay with our kernel.
-// - Its threads do not survive fork. With the number of threads at 1 none is used.
+// - Loading it starts a thread per processor, but a process that only loads our library must have
+//   none. It is not linked: dlopen finds it at the first product that is large enough.
+// - Its thread count belongs to the process. It is 1 while any call of ours is inside, and what the
+//   host had before once the last one leaves; our threads are those of WorkerPool. A product of the
+//   host at the same time is right, but may find itself on one thread.
+// - A serial build shares buffers between concurrent calls and returns wrong numbers. An OpenMP
+//   build keeps the count per calling thread, so that it cannot be put back from another, and its
+//   threads do not survive fork. Only the pthread build is used.
+// - A build with 64-bit integers has the same names. It is not used.
+// - Sizes are 32-bit and unchecked. Products that exceed them are refused here.
+// - Fork while another thread is inside would leave our lock locked: the child renews it (Forks),
+//   and still knows the host's thread count. OpenBLAS itself restarts its threads.
 //
-// REFRAIN_BLAS=off keeps all products with our kernel.
+// REFRAIN_BLAS=off in the environment keeps it out altogether.
 
-import COpenBLAS
+internal import COpenBLAS
 import Glibc
+import Synchronization
 
 public enum BLAS {
-  private typealias Product = @convention(c) (
-    CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float,
-    UnsafePointer<Float>?, blasint, UnsafePointer<Float>?, blasint, Float,
-    UnsafeMutablePointer<Float>?, blasint
-  ) -> Void
-
-  private struct Library {
-    let product: Product
-    let threads: @convention(c) () -> Int32
-    let setThreads: @convention(c) (Int32) -> Void
-    let description: String
-  }
-
-  private static let library: Library? = open()
-  private static let lock = Mutex()
-  private nonisolated(unsafe) static var callers = 0
-  private nonisolated(unsafe) static var hostThreads: Int32 = 1
-  private nonisolated(unsafe) static var wasOpened = false
-
-  /// For build information; does not load anything.
+  /// For logs: OpenBLAS's own description, or why it is not in use. Never loads it.
   public static var description: String {
-    let opened = lock.withLock { wasOpened }
-    guard opened else { return "OpenBLAS \(isOff ? "off" : "not loaded yet")" }
-    return library?.description ?? "OpenBLAS not available"
+    guard wasAsked.load(ordering: .acquiring) else { return "OpenBLAS not loaded" }
+    return switch outcome {
+    case .found(let library): library.configuration
+    case .refused(let reason): reason
+    }
   }
 
-  private static let isOff = getenv("REFRAIN_BLAS").map { String(cString: $0) } == "off"
+  /// Whether products may go to OpenBLAS. Loads it.
+  static var isUsable: Bool { library != nil }
 
-  private static func open() -> Library? {
-    lock.withLock { wasOpened = true }
-    guard !isOff, let handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL),
-      let product = dlsym(handle, "cblas_sgemm"),
-      let threads = dlsym(handle, "openblas_get_num_threads"),
-      let setThreads = dlsym(handle, "openblas_set_num_threads"),
-      let parallel = dlsym(handle, "openblas_get_parallel"),
-      let config = dlsym(handle, "openblas_get_config")
-    else { return nil }
-    typealias Number = @convention(c) () -> Int32
-    typealias Text = @convention(c) () -> UnsafePointer<CChar>?
-    guard unsafeBitCast(parallel, to: Number.self)() != 0 else { return nil }
-    let text = unsafeBitCast(config, to: Text.self)().map { String(cString: $0) } ?? "OpenBLAS"
-    return Library(
-      product: unsafeBitCast(product, to: Product.self),
-      threads: unsafeBitCast(threads, to: Number.self),
-      setThreads: unsafeBitCast(setThreads, to: (@convention(c) (Int32) -> Void).self),
-      description: text)
-  }
-
-  /// c `[M, N]` = op(a) op(b), or c += with `accumulate`; all row-major.
-  ///
-  /// - Parameters:
-  ///   - aTransposed: a is stored `[K, M]`; `bTransposed`: b is stored `[N, K]`.
-  /// - Returns: false if it did nothing, because there is no BLAS to use.
+  /// c `[M, N]` = a `[M, K]` · b `[K, N]`, or c += with `accumulate`, on the calling thread. A
+  /// matrix marked transposed is stored the other way round. Returns false, having done nothing, if
+  /// OpenBLAS cannot be used or a size exceeds 32 bits.
   static func multiply(
-    _ a: Values, aStride: Int, aTransposed: Bool, _ b: Values, bStride: Int, bTransposed: Bool,
-    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool
+    _ a: Values, aStride: Int, aIsTransposed: Bool, _ b: Values, bStride: Int,
+    bIsTransposed: Bool, _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int,
+    accumulate: Bool
   ) -> Bool {
-    let largest = max(rows, columns, depth, aStride, bStride, cStride)
-    guard largest <= Int(Int32.max), let library else { return false }
-    enter(library)
-    defer { leave(library) }
-    library.product(
-      CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans,
-      bTransposed ? CblasTrans : CblasNoTrans, blasint(rows), blasint(columns), blasint(depth), 1,
-      a, blasint(aStride), b, blasint(bStride), accumulate ? 1 : 0, c, blasint(cStride))
+    guard let library, let m = blasint(exactly: rows), let n = blasint(exactly: columns),
+      let k = blasint(exactly: depth), let lda = blasint(exactly: aStride),
+      let ldb = blasint(exactly: bStride), let ldc = blasint(exactly: cStride)
+    else { return false }
+    BLASThreads.shared.enter(library)
+    library.sgemm(
+      CblasRowMajor, aIsTransposed ? CblasTrans : CblasNoTrans,
+      bIsTransposed ? CblasTrans : CblasNoTrans, m, n, k, 1, a, lda, b, ldb,
+      accumulate ? 1 : 0, c, ldc)
+    BLASThreads.shared.leave(library)
     return true
   }
 
-  private static func enter(_ library: Library) {
-    lock.withLock {
-      if callers == 0 {
-        hostThreads = library.threads()
-        if hostThreads != 1 { library.setThreads(1) }
-      }
-      callers += 1
-    }
+  private enum Outcome {
+    case found(BLASLibrary)
+    case refused(String)
   }
 
-  private static func leave(_ library: Library) {
-    lock.withLock {
-      callers -= 1
-      if callers == 0, hostThreads != 1 { library.setThreads(hostThreads) }
+  private static let wasAsked = Atomic<Bool>(false)
+
+  private static var library: BLASLibrary? {
+    guard case .found(let library) = outcome else { return nil }
+    return library
+  }
+
+  private static let outcome: Outcome = {
+    defer { wasAsked.store(true, ordering: .releasing) }
+    if environment("REFRAIN_BLAS") == "off" { return .refused("OpenBLAS switched off") }
+    guard let handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) else {
+      return .refused("OpenBLAS not found")
     }
+    guard let library = BLASLibrary(handle) else {
+      return .refused("OpenBLAS lacks a function that is needed")
+    }
+    // 0 serial, 1 pthreads, 2 OpenMP.
+    guard library.parallelism == 1, !library.configuration.contains("USE64BITINT") else {
+      return .refused("\(library.configuration) not used: no pthread build with 32-bit integers")
+    }
+    Forks.observe()
+    return .found(library)
+  }()
+}
+
+/// The functions of OpenBLAS, with the types of <cblas.h>.
+private struct BLASLibrary: Sendable {
+  typealias SGEMM = @convention(c) (
+    CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float,
+    UnsafePointer<Float>, blasint, UnsafePointer<Float>, blasint, Float,
+    UnsafeMutablePointer<Float>, blasint
+  ) -> Void
+
+  let sgemm: SGEMM
+  let threadCount: @convention(c) () -> CInt
+  let setThreadCount: @convention(c) (CInt) -> Void
+  let parallelism: CInt
+  let configuration: String
+
+  init?(_ handle: UnsafeMutableRawPointer) {
+    guard let sgemm = dlsym(handle, "cblas_sgemm"),
+      let getThreads = dlsym(handle, "openblas_get_num_threads"),
+      let setThreads = dlsym(handle, "openblas_set_num_threads"),
+      let getParallel = dlsym(handle, "openblas_get_parallel"),
+      let getConfig = dlsym(handle, "openblas_get_config")
+    else { return nil }
+    typealias Getter = @convention(c) () -> CInt
+    typealias TextGetter = @convention(c) () -> UnsafePointer<CChar>?
+    self.sgemm = unsafeBitCast(sgemm, to: SGEMM.self)
+    threadCount = unsafeBitCast(getThreads, to: Getter.self)
+    setThreadCount = unsafeBitCast(setThreads, to: (@convention(c) (CInt) -> Void).self)
+    parallelism = unsafeBitCast(getParallel, to: Getter.self)()
+    let text = unsafeBitCast(getConfig, to: TextGetter.self)()
+    configuration = text.map { String(cString: $0) } ?? "OpenBLAS"
+  }
+}
+
+/// Keeps OpenBLAS at one thread while calls are inside.
+final class BLASThreads: @unchecked Sendable {
+  static let shared = BLASThreads()
+
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  // Guarded by the mutex.
+  private var callers = 0
+  /// The host's thread count, while it is not in force.
+  private var hostThreads: CInt?
+
+  private init() { pthread_mutex_init(mutex, nil) }
+
+  /// Exists; see Forks.
+  func prepare() {}
+
+  /// Called in a new child, which has one thread, outside of any call.
+  func renewAfterFork() {
+    pthread_mutex_init(mutex, nil)
+    callers = 0
+  }
+
+  fileprivate func enter(_ library: BLASLibrary) {
+    pthread_mutex_lock(mutex)
+    callers += 1
+    if hostThreads == nil {
+      let count = library.threadCount()
+      hostThreads = count
+      if count != 1 { library.setThreadCount(1) }
+    }
+    pthread_mutex_unlock(mutex)
+  }
+
+  fileprivate func leave(_ library: BLASLibrary) {
+    pthread_mutex_lock(mutex)
+    callers -= 1
+    if callers == 0, let count = hostThreads {
+      if count != 1 { library.setThreadCount(count) }
+      hostThreads = nil
+    }
+    pthread_mutex_unlock(mutex)
   }
 }

@@ -1,26 +1,29 @@
-// FloatingPoint.swift — denormal numbers count as zero while we compute
+// FloatingPoint.swift — denormals are zero while the engine works
 //
-// States that fade away through the denormal range slow a recurrent network down ten times and more.
-// The setting belongs to the thread, and to the caller: it is put back on return.
+// A state that decays towards zero becomes denormal, and arithmetic with denormals is 10 to 30
+// times slower. The mode belongs to the thread, and thus to the caller: it is put back on return.
 
 import Glibc
 
-/// Runs `body` with denormal inputs and results taken as zero, where the processor can.
-@inline(__always)
-public func withDenormalsFlushed<R>(_ body: () throws -> R) rethrows -> R {
+/// Runs `body` with denormal operands and results taken as zero, and restores the thread's
+/// floating-point environment. A nested call costs only the question.
+@inlinable
+public func withDenormalsFlushed<Result, Failure: Error>(
+  _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
   #if arch(x86_64)
     var saved = fenv_t()
     fegetenv(&saved)
-    var changed = saved
-    changed.__mxcsr |= flushToZero | denormalsAreZero
-    fesetenv(&changed)
+    guard saved.__mxcsr & flushDenormals != flushDenormals else { return try body() }
+    var flushing = saved
+    flushing.__mxcsr |= flushDenormals
+    fesetenv(&flushing)
     defer { fesetenv(&saved) }
   #endif
   return try body()
 }
 
 #if arch(x86_64)
-  /// Bits 15 and 6 of MXCSR.
-  @usableFromInline let flushToZero: UInt32 = 1 << 15
-  @usableFromInline let denormalsAreZero: UInt32 = 1 << 6
+  /// Bits of MXCSR: flush-to-zero (15) for results, denormals-are-zero (6) for operands.
+  @usableFromInline let flushDenormals: UInt32 = 1 << 15 | 1 << 6
 #endif

@@ -1,65 +1,90 @@
-// PackedMatrix.swift — a matrix that many products share
-//
-// Packing once pays because a weight is multiplied at every timestep. Very large products go to
-// OpenBLAS instead, which takes the matrix as it is; the choice looks at sizes only, never at the
-// number of threads, so it cannot change results.
+// PackedMatrix.swift — a matrix that many products share, such as a layer's weights
 
-/// The right-hand side `[K, N]` of products.
+/// The right-hand matrix b `[K, N]` of products, kept in the order that the kernel reads.
+///
+/// Any number of threads may multiply at the same time; `update` needs it alone.
 public final class PackedMatrix: @unchecked Sendable {
+  /// K.
   public let depth: Int
+  /// N.
   public let columns: Int
+
   private let packed: AlignedBuffer<Float>
   private var source: Values?
-  private var rowStride = 0
-  private var columnStride = 0
+  private var sourceRowStride = 0
+  private var sourceColumnStride = 0
 
   public init(depth: Int, columns: Int) throws(MemoryError) {
+    guard depth >= 0, columns >= 0 else { throw MemoryError(bytes: nil) }
+    let width = kernels.panelWidth
+    let (padded, overflow) = columns.addingReportingOverflow(width - 1)
+    let (count, tooMany) = (padded / width * width).multipliedReportingOverflow(by: depth)
+    guard !overflow, !tooMany else { throw MemoryError(bytes: nil) }
     self.depth = depth
     self.columns = columns
-    let width = kernels.panelWidth
-    let padded = (columns + width - 1) / width * width
-    let (count, overflow) = padded.multipliedReportingOverflow(by: depth)
-    guard !overflow else { throw MemoryError(count: .max, elementSize: 4) }
     packed = try AlignedBuffer(count: count)
   }
 
-  /// Packs a matrix whose element (k, n) is at `source[k · rowStride + n · columnStride]`. The source
-  /// must stay where it is until the next update.
+  /// Takes over the values of `source`, whose element (k, n) is at
+  /// `source[k · rowStride + n · columnStride]`. Large products also read the source itself, so it
+  /// must stay, unchanged, until the next update.
   public func update(_ source: Values, rowStride: Int, columnStride: Int) {
     kernels.pack(
       source, rowStride: rowStride, columnStride: columnStride, depth: depth, columns: columns,
       into: packed.pointer)
     self.source = source
-    self.rowStride = rowStride
-    self.columnStride = columnStride
+    sourceRowStride = rowStride
+    sourceColumnStride = columnStride
   }
 
-  /// c `[M, N]` = a `[M, K]` times this matrix, or c += with `accumulate`.
+  /// c `[M, N]` = a `[M, K]` · b, or c += with `accumulate`.
+  ///
+  /// Whether the kernel or OpenBLAS computes it depends on the shape alone, so the bits of a product
+  /// are the same for any number of threads.
+  ///
+  /// - Parameters:
+  ///   - a: element (m, k) is at `a[m · aRowStride + k · aColumnStride]`.
+  ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor the source.
   public func multiply(
-    _ a: Values, aRowStride: Int, into c: MutableValues, cStride: Int, rows: Int, accumulate: Bool
+    _ a: Values, aRowStride: Int, aColumnStride: Int = 1, into c: MutableValues, cStride: Int,
+    rows: Int, accumulate: Bool
   ) {
-    if ProductSize.suitsBLAS(rows: rows, columns: columns, depth: depth), let source {
-      let isTransposed = rowStride == 1
-      if BLAS.multiply(
-        a, aStride: aRowStride, aTransposed: false, source,
-        bStride: isTransposed ? columnStride : rowStride, bTransposed: isTransposed, c,
-        cStride: cStride, rows: rows, columns: columns, depth: depth, accumulate: accumulate)
-      {
-        return
-      }
+    if ProductShape(rows: rows, columns: columns, depth: depth).prefersBLAS,
+      multiplyWithBLAS(
+        a, aRowStride: aRowStride, aColumnStride: aColumnStride, into: c, cStride: cStride,
+        rows: rows, accumulate: accumulate)
+    {
+      return
     }
     kernels.multiply(
-      a, aRowStride: aRowStride, aColumnStride: 1, packed.pointer, c, cStride: cStride, rows: rows,
-      columns: columns, depth: depth, accumulate: accumulate)
+      a, aRowStride: aRowStride, aColumnStride: aColumnStride, packed.pointer, c,
+      cStride: cStride, rows: rows, columns: columns, depth: depth, accumulate: accumulate)
+  }
+
+  /// False if OpenBLAS cannot express or compute the product. Whether it can depends on strides too,
+  /// but those belong to a call's place in the program as its shape does.
+  func multiplyWithBLAS(
+    _ a: Values, aRowStride: Int, aColumnStride: Int, into c: MutableValues, cStride: Int,
+    rows: Int, accumulate: Bool
+  ) -> Bool {
+    guard let source, aRowStride == 1 || aColumnStride == 1,
+      sourceRowStride == 1 || sourceColumnStride == 1
+    else { return false }
+    let aIsTransposed = aColumnStride != 1
+    let bIsTransposed = sourceColumnStride != 1
+    return BLAS.multiply(
+      a, aStride: aIsTransposed ? aColumnStride : aRowStride, aIsTransposed: aIsTransposed,
+      source, bStride: bIsTransposed ? sourceColumnStride : sourceRowStride,
+      bIsTransposed: bIsTransposed, c, cStride: cStride, rows: rows, columns: columns,
+      depth: depth, accumulate: accumulate)
   }
 }
 
-/// When a product is large enough for OpenBLAS.
-enum ProductSize {
-  /// All three sizes: OpenBLAS blocks for every level of cache, our kernel for the first two.
-  private static let least = 512
+/// M, N and K of a product.
+struct ProductShape {
+  var rows: Int
+  var columns: Int
+  var depth: Int
 
-  static func suitsBLAS(rows: Int, columns: Int, depth: Int) -> Bool {
-    min(rows, columns, depth) >= least
-  }
+  var prefersBLAS: Bool { rows >= 512 && columns >= 512 && depth >= 512 }
 }

@@ -1,95 +1,134 @@
-// RandomNumbers.swift — random numbers that are functions of their position
+// RandomNumbers.swift — random numbers that are a function of a key and a counter
 //
-// Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011) turns a counter and a key into four random words.
-// There is no state to pass from thread to thread: whoever knows the key and the counter has the
-// number, so a mask is the same whichever thread draws it, and in whatever order.
+// Philox4x32-10 of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+// (SC 2011). Having no state, it gives every row of a batch its own numbers without any order
+// among them, and a checkpoint needs only the counter.
 
 import Glibc
 
-/// Ten rounds of Philox4x32.
+/// One block of Philox4x32-10: four words that depend on every bit of counter and key.
 public func philox(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
-  var c = counter
+  var x = counter
   var k = key
-  for round in 0..<10 {
-    if round > 0 { k = SIMD2(k.x &+ 0x9E37_79B9, k.y &+ 0xBB67_AE85) }
-    let first = UInt64(c.x) * 0xD251_1F53
-    let second = UInt64(c.z) * 0xCD9E_8D57
-    c = SIMD4(
-      UInt32(second >> 32) ^ c.y ^ k.x, UInt32(truncatingIfNeeded: second),
-      UInt32(first >> 32) ^ c.w ^ k.y, UInt32(truncatingIfNeeded: first))
+  for _ in 0..<10 {
+    let (high0, low0) = UInt32(0xd251_1f53).multipliedFullWidth(by: x[0])
+    let (high1, low1) = UInt32(0xcd9e_8d57).multipliedFullWidth(by: x[2])
+    x = SIMD4(high1 ^ x[1] ^ k[0], low1, high0 ^ x[3] ^ k[1], low0)
+    k = SIMD2(k[0] &+ 0x9e37_79b9, k[1] &+ 0xbb67_ae85)
   }
-  return c
+  return x
 }
 
+/// The low word first.
 private func words(_ value: UInt64) -> SIMD2<UInt32> {
-  SIMD2(UInt32(truncatingIfNeeded: value), UInt32(value >> 32))
+  SIMD2(UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: value >> 32))
 }
 
-/// A sequence of random numbers for a seed and a stream; different streams are independent.
-public struct RandomSequence: RandomNumberGenerator, Sendable {
-  private let key: SIMD2<UInt32>
-  private let stream: SIMD2<UInt32>
-  private var position: UInt64 = 0
-  private var block = SIMD4<UInt32>()
-  private var spareNormal: Double?
+/// One of 2⁶⁴ independent sequences for a seed, each 2⁶⁶ words long.
+public struct RandomSequence: RandomNumberGenerator, Equatable, Sendable {
+  /// The seed.
+  public private(set) var key: UInt64
+  /// Which of the seed's sequences.
+  public private(set) var stream: UInt64
+  /// The block that `position` points into.
+  public private(set) var counter: UInt64
+  /// Words of the block already used, 0 … 3.
+  public private(set) var position: Int
 
   public init(seed: UInt64, stream: UInt64) {
-    key = words(seed)
-    self.stream = words(stream)
+    self.init(key: seed, stream: stream, counter: 0, position: 0)!
+  }
+
+  /// Continues where a sequence with this state stood; nil if the position is not 0 … 3.
+  public init?(key: UInt64, stream: UInt64, counter: UInt64, position: Int) {
+    guard 0...3 ~= position else { return nil }
+    self.key = key
+    self.stream = stream
+    self.counter = counter
+    self.position = position
   }
 
   private mutating func nextWord() -> UInt32 {
-    let lane = Int(position & 3)
-    if lane == 0 {
-      block = philox(counter: SIMD4(lowHalf: words(position >> 2), highHalf: stream), key: key)
-    }
+    let block = philox(
+      counter: SIMD4(lowHalf: words(counter), highHalf: words(stream)), key: words(key))
+    let word = block[position]
     position += 1
-    return block[lane]
-  }
-
-  public mutating func next() -> UInt64 { UInt64(nextWord()) << 32 | UInt64(nextWord()) }
-
-  /// 0 ≤ x < 1, in steps of 2⁻⁵³.
-  public mutating func uniformDouble() -> Double { Double(next() >> 11) * 0x1p-53 }
-
-  /// Mean 0, deviation 1: Box & Muller 1958.
-  public mutating func normal() -> Double {
-    if let spare = spareNormal {
-      spareNormal = nil
-      return spare
+    if position == 4 {
+      position = 0
+      counter &+= 1
     }
-    let radius = sqrt(-2 * log(1 - uniformDouble()))
-    let angle = 2 * Double.pi * uniformDouble()
-    spareNormal = radius * sin(angle)
-    return radius * cos(angle)
+    return word
   }
 
-  /// 0 ..< count in random order: Fisher & Yates 1938.
+  public mutating func next() -> UInt64 {
+    let low = UInt64(nextWord())
+    return UInt64(nextWord()) << 32 | low
+  }
+
+  /// A multiple of 2⁻²⁴ in 0 ..< 1.
+  public mutating func uniform() -> Float {
+    Float(nextWord() >> 8) * 0x1p-24
+  }
+
+  /// A multiple of 2⁻⁵³ in 0 ..< 1.
+  public mutating func uniformDouble() -> Double {
+    Double(next() >> 11) * 0x1p-53
+  }
+
+  /// Mean 0, variance 1 (Box & Muller 1958; the second number of the pair is not used, so that the
+  /// state stays a counter).
+  public mutating func normal() -> Double {
+    let radius = (-2 * log(1 - uniformDouble())).squareRoot()
+    return radius * cos(2 * .pi * uniformDouble())
+  }
+
+  /// 0 ..< count in random order, every order as likely as any other (Fisher & Yates 1938, in
+  /// Durstenfeld's form). Empty if the count is not positive.
   public mutating func permutation(_ count: Int) -> [Int] {
+    guard count > 0 else { return [] }
     var order = Array(0..<count)
-    order.shuffle(using: &self)
+    for last in stride(from: count - 1, to: 0, by: -1) {
+      order.swapAt(last, Int(below(UInt64(last) + 1)))
+    }
     return order
+  }
+
+  /// Uniform in 0 ..< bound, without bias (Lemire 2019).
+  private mutating func below(_ bound: UInt64) -> UInt64 {
+    var product = next().multipliedFullWidth(by: bound)
+    if product.low < bound {
+      let threshold = (0 &- bound) % bound
+      while product.low < threshold { product = next().multipliedFullWidth(by: bound) }
+    }
+    return product.high
   }
 }
 
-/// Writes 0 with probability `rate`, else 1 / (1 − rate): a function of the keys alone.
+/// Writes 0 with probability `rate` and 1 / (1 − rate) otherwise, so that the mean is 1.
+///
+/// The mask depends on the four keys only, and element j of it on j: neither on the batch's order
+/// nor on who computes it.
+///
+/// - Parameters:
+///   - rate: 0 … 1; everything is dropped at 1.
+///   - stream: which layer and use. step: which training step. row: which sequence.
 public func dropoutMask(
   _ mask: MutableValues, count: Int, rate: Float, seed: UInt64, stream: UInt64, step: UInt64,
   row: UInt64
 ) {
+  let mixed = philox(
+    counter: SIMD4(lowHalf: words(stream), highHalf: words(step)), key: words(seed))
+  let threshold = UInt64(Double(min(max(rate, 0), 1)) * 0x1p32)
   let kept = 1 / (1 - rate)
-  let threshold = UInt32(min(Double(rate) * 0x1p32, 0x1p32 - 1))
-  // The row's own key keeps a counter of 128 bits free for layer, step and element.
-  let seeds = words(seed &+ row &* 0x9E37_79B9_7F4A_7C15)
-  let place = words(stream)
-  for first in Swift.stride(from: 0, to: count, by: 4) {
-    let words = philox(
-      counter: SIMD4(
-        UInt32(truncatingIfNeeded: first / 4), place.x ^ place.y &* 0x85EB_CA6B,
-        UInt32(truncatingIfNeeded: step), UInt32(truncatingIfNeeded: step >> 32)),
-      key: seeds)
-    for lane in 0..<min(4, count - first) {
-      mask[first + lane] = words[lane] < threshold ? 0 : kept
+  var index = 0
+  var block: UInt64 = 0
+  while index < count {
+    let random = philox(
+      counter: SIMD4(lowHalf: words(block), highHalf: words(row)), key: mixed.lowHalf)
+    for lane in 0..<min(4, count - index) {
+      mask[index + lane] = UInt64(random[lane]) < threshold ? 0 : kept
     }
+    index += 4
+    block += 1
   }
 }

@@ -1,114 +1,140 @@
-// WorkerPool.swift — threads that share the tasks of one call
+// WorkerPool.swift — a fixed number of threads that share the tasks of one call
 //
-// The calling thread takes part; the others sleep on a condition between calls. Tasks are handed
-// out by an atomic counter, so which thread runs a task is left open, and nothing that a task
-// computes may depend on it. After fork() a child has none of the threads: it makes them anew at its
-// next call.
+// The caller is worker 0; the others sleep on a condition variable between runs. Tasks are handed
+// out by a counter, so which worker takes which task is left to chance: results must not depend on
+// it. Workers compute in the caller's floating-point environment, and take no signals.
 
 import Glibc
 import Synchronization
 
-/// A thread that the system would not start.
-public struct ThreadError: Error, CustomStringConvertible {
-  public let code: Int32
-  public var description: String { "cannot start a thread: \(String(cString: strerror(code)))" }
+/// A thread could not be created.
+public struct ThreadError: Error, Equatable {
+  /// How many threads were wanted, the caller included.
+  public var threads: Int
+  /// `errno` value; EINVAL if the count is not positive.
+  public var code: Int32
+
+  public init(threads: Int, code: Int32) {
+    self.threads = threads
+    self.code = code
+  }
 }
 
-/// A fixed number of threads.
+/// Runs tasks on the calling thread and `threads − 1` others. One run at a time.
 public final class WorkerPool: @unchecked Sendable {
-  /// The calling thread included.
+  /// Workers, the caller included.
   public let threads: Int
   private var crew: Crew?
 
-  public init(threads: Int) throws {
-    precondition(threads >= 1)
+  /// - Parameter threads: 1 or more; with 1, no thread is ever created.
+  public init(threads: Int) throws(ThreadError) {
+    guard threads >= 1 else { throw ThreadError(threads: threads, code: EINVAL) }
     self.threads = threads
-    if threads > 1 { crew = try Crew(workers: threads - 1) }
+    guard threads > 1 else { return }
+    Forks.observe()
+    crew = try Crew(size: threads - 1)
   }
 
   deinit { crew?.dismiss() }
 
-  /// Runs `body(task, worker)` for every task; worker is 0 for the calling thread and below
-  /// `threads` for all. Returns when all are done.
+  /// Calls `body` once for each task 0 ..< tasks, with the worker 0 ..< threads that runs it, and
+  /// returns when all are done.
+  ///
+  /// In a child of fork the first run creates the threads anew; should the system refuse, the
+  /// caller does all tasks alone.
   public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-    guard let crew, tasks > 1 else {
+    guard threads > 1, tasks > 1 else {
+      for task in 0..<max(tasks, 0) { body(task, 0) }
+      return
+    }
+    if crew?.generation != Forks.generation.load(ordering: .relaxed) {
+      // The old crew's threads live in the parent only; its memory is theirs and stays behind.
+      crew = try? Crew(size: threads - 1)
+    }
+    guard let crew else {
       for task in 0..<tasks { body(task, 0) }
       return
     }
-    if crew.isFromParent { replaceCrew() }
-    guard let crew = self.crew else {
-      for task in 0..<tasks { body(task, 0) }
-      return
-    }
-    withoutActuallyEscaping(body) { crew.run(tasks: tasks, $0) }
-  }
-
-  /// In a forked child: the old crew's memory is left as it was, because its locks may be held by
-  /// threads that do not exist here.
-  private func replaceCrew() {
-    if let crew { _ = Unmanaged.passRetained(crew) }
-    crew = try? Crew(workers: threads - 1)
+    crew.run(tasks: tasks, body)
   }
 }
 
-/// The sleeping threads of a pool.
+/// The threads besides the caller, and what they share with it.
 private final class Crew: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let wake: UnsafeMutablePointer<pthread_cond_t>
-  private let done: UnsafeMutablePointer<pthread_cond_t>
+  typealias Body = (_ task: Int, _ worker: Int) -> Void
+
+  let generation = Forks.generation.load(ordering: .relaxed)
+  private let size: Int
   private var handles: [pthread_t] = []
 
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  private let nextTask = Atomic<Int>(0)
   // Guarded by the mutex.
-  private var call = 0
+  private var runs = 0
   private var working = 0
   private var isDismissed = false
-  private var body: ((Int, Int) -> Void)?
   private var tasks = 0
+  private var body: UnsafePointer<Body>?
+  private var floatingPoint = fenv_t()
 
-  private let next = Atomic<Int>(0)
-  private let generation: Int
-
-  private static let forks = Atomic<Int>(0)
-  private static let watchesForks: Void = {
-    pthread_atfork(nil, nil) { Crew.forks.wrappingAdd(1, ordering: .relaxed) }
-    return ()
-  }()
-
-  init(workers: Int) throws {
-    _ = Self.watchesForks
-    generation = Self.forks.load(ordering: .relaxed)
-    mutex = .allocate(capacity: 1)
-    wake = .allocate(capacity: 1)
-    done = .allocate(capacity: 1)
+  init(size: Int) throws(ThreadError) {
+    self.size = size
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(wake, nil)
-    pthread_cond_init(done, nil)
-    for worker in 1...workers {
-      do {
-        handles.append(try start(worker))
-      } catch {
-        dismiss()
-        throw error
-      }
+    pthread_cond_init(finished, nil)
+    handles.reserveCapacity(size)
+
+    // A new thread inherits the mask of its creator.
+    var all = sigset_t()
+    var previous = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    var code: Int32 = 0
+    for worker in 1...size where code == 0 { code = start(worker) }
+    pthread_sigmask(SIG_SETMASK, &previous, nil)
+
+    if code != 0 {
+      dismiss()
+      throw ThreadError(threads: size + 1, code: code)
     }
   }
 
   deinit {
-    guard !isFromParent else { return }
     pthread_mutex_destroy(mutex)
     pthread_cond_destroy(wake)
-    pthread_cond_destroy(done)
+    pthread_cond_destroy(finished)
     mutex.deallocate()
     wake.deallocate()
-    done.deallocate()
+    finished.deallocate()
   }
 
-  /// Whether this process was forked after the crew was made.
-  var isFromParent: Bool { Self.forks.load(ordering: .relaxed) != generation }
+  private final class Worker {
+    let crew: Crew
+    let index: Int
+    init(crew: Crew, index: Int) {
+      self.crew = crew
+      self.index = index
+    }
+  }
 
-  /// Ends the threads and waits for them.
+  private func start(_ index: Int) -> Int32 {
+    let worker = Unmanaged.passRetained(Worker(crew: self, index: index))
+    var handle = pthread_t()
+    let code = pthread_create(&handle, nil, { argument in
+      let worker = Unmanaged<Worker>.fromOpaque(argument!).takeRetainedValue()
+      worker.crew.work(as: worker.index)
+      return nil
+    }, worker.toOpaque())
+    if code == 0 { handles.append(handle) } else { worker.release() }
+    return code
+  }
+
+  /// Ends the threads and waits for them. In a forked child there are none to wait for.
   func dismiss() {
-    guard !isFromParent else { return }
+    guard generation == Forks.generation.load(ordering: .relaxed) else { return }
     pthread_mutex_lock(mutex)
     isDismissed = true
     pthread_cond_broadcast(wake)
@@ -117,82 +143,55 @@ private final class Crew: @unchecked Sendable {
     handles = []
   }
 
-  func run(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
-    pthread_mutex_lock(mutex)
-    self.body = body
-    self.tasks = tasks
-    next.store(0, ordering: .relaxed)
-    working = handles.count
-    call += 1
-    pthread_cond_broadcast(wake)
-    pthread_mutex_unlock(mutex)
+  func run(tasks: Int, _ body: Body) {
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { pointer in
+        pthread_mutex_lock(mutex)
+        self.body = pointer
+        self.tasks = tasks
+        fegetenv(&floatingPoint)
+        nextTask.store(0, ordering: .relaxed)
+        working = size
+        runs += 1
+        pthread_cond_broadcast(wake)
+        pthread_mutex_unlock(mutex)
 
-    takeTasks(tasks, 0, body)
+        takeTasks(tasks, body, worker: 0)
 
-    pthread_mutex_lock(mutex)
-    while working > 0 { pthread_cond_wait(done, mutex) }
-    self.body = nil
-    pthread_mutex_unlock(mutex)
+        pthread_mutex_lock(mutex)
+        while working > 0 { pthread_cond_wait(finished, mutex) }
+        self.body = nil
+        pthread_mutex_unlock(mutex)
+      }
+    }
   }
 
-  private func takeTasks(_ tasks: Int, _ worker: Int, _ body: (Int, Int) -> Void) {
+  private func takeTasks(_ tasks: Int, _ body: Body, worker: Int) {
     while true {
-      let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+      let task = nextTask.add(1, ordering: .relaxed).oldValue
       guard task < tasks else { return }
       body(task, worker)
     }
-  }
-
-  // MARK: Threads
-
-  private final class Start {
-    let crew: Crew
-    let worker: Int
-    init(crew: Crew, worker: Int) {
-      self.crew = crew
-      self.worker = worker
-    }
-  }
-
-  /// Signals are the host's business: a worker blocks all of them.
-  private func start(_ worker: Int) throws -> pthread_t {
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-
-    let start = Unmanaged.passRetained(Start(crew: self, worker: worker))
-    var handle = pthread_t()
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-        start.crew.work(as: start.worker)
-        return nil
-      }, start.toOpaque())
-    guard code == 0 else {
-      start.release()
-      throw ThreadError(code: code)
-    }
-    return handle
   }
 
   private func work(as worker: Int) {
     var seen = 0
     pthread_mutex_lock(mutex)
     while true {
-      while call == seen && !isDismissed { pthread_cond_wait(wake, mutex) }
+      while runs == seen && !isDismissed { pthread_cond_wait(wake, mutex) }
       if isDismissed { break }
-      seen = call
-      let tasks = self.tasks
-      let body = self.body
+      seen = runs
+      let tasks = tasks
+      let body = body!.pointee
+      var environment = floatingPoint
       pthread_mutex_unlock(mutex)
-      if let body { takeTasks(tasks, worker, body) }
+
+      fesetenv(&environment)
+      takeTasks(tasks, body, worker: worker)
+
       pthread_mutex_lock(mutex)
       working -= 1
-      if working == 0 { pthread_cond_signal(done) }
+      if working == 0 { pthread_cond_signal(finished) }
     }
     pthread_mutex_unlock(mutex)
   }

@@ -92,7 +92,7 @@ private final class DenseRun: LayerRun {
     parts = GradientParts(rows: layer.units)
     if placement.isTraining {
       placement.requireScratch(
-        transposedProductScratch(columns: layer.inputSize))
+        transposedProductScratch(columns: layer.inputSize, depth: .max))
     }
   }
 

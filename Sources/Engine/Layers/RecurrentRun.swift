@@ -116,7 +116,7 @@ final class RecurrentRun: LayerRun {
       }
       placement.requireScratch(
         max(
-          transposedProductScratch(columns: max(inputSize, hiddenSize)),
+          transposedProductScratch(columns: max(inputSize, hiddenSize), depth: .max),
           Self.stepScratch(rows: Shards.maximumRows, hiddenSize: hiddenSize),
           timesteps * inputSize))
     } else {
