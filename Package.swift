@@ -76,5 +76,8 @@ let package = Package(
           "-Xlinker", "--gc-sections",
         ])
       ]),
+
+    .testTarget(
+      name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], swiftSettings: checked),
   ]
 )

@@ -355,13 +355,14 @@ final class RecurrentRun: LayerRun {
 
   /// The sequence comes out in processing order, and so do its flags.
   private func reverseValidity(_ rows: Range<Int>, _ pass: Pass) {
-    guard let source = pass.validity(to.input.validity), let index = to.outputValidity else { return }
+    guard let index = to.outputValidity else { return }
+    let source = pass.validity(to.input.validity)
     let reversed = pass.validities[index]
     for row in rows {
-      let length = Int(source.lengths[row])
-      reversed.lengths[row] = source.lengths[row]
+      let length = source.map { Int($0.lengths[row]) } ?? timesteps
+      reversed.lengths[row] = Int32(length)
       for t in 0..<timesteps {
-        reversed.row(row)[t] = t < length ? source.row(row)[length - 1 - t] : 0
+        reversed.row(row)[t] = t < length ? source.map { $0.row(row)[length - 1 - t] } ?? 1 : 0
       }
     }
   }

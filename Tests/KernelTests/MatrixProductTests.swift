@@ -1,0 +1,218 @@
+// MatrixProductTests.swift — packing, the product, its order of summation
+
+import Kernels
+import Testing
+
+/// One product with its strides, and the answer in plain Double loops.
+private struct Problem {
+  var rows: Int
+  var columns: Int
+  var depth: Int
+  var aIsTransposed = false
+  var bIsTransposed = false
+  var accumulate = false
+
+  // Strides are larger than the rows, by different amounts.
+  var aStride: Int { (aIsTransposed ? rows : depth) + 3 }
+  var bStride: Int { (bIsTransposed ? depth : columns) + 5 }
+  var cStride: Int { columns + 2 }
+  var aRowStride: Int { aIsTransposed ? 1 : aStride }
+  var aColumnStride: Int { aIsTransposed ? aStride : 1 }
+  var bRowStride: Int { bIsTransposed ? 1 : bStride }
+  var bColumnStride: Int { bIsTransposed ? bStride : 1 }
+
+  var a: [Float] { numbers((aIsTransposed ? depth : rows) * aStride, seed: 1) }
+  var b: [Float] { numbers((bIsTransposed ? columns : depth) * bStride, seed: 2) }
+  var c: [Float] { numbers(rows * cStride, seed: 3) }
+
+  /// c with its padding, which must not change.
+  var expected: [Double] {
+    let (a, b, c) = (a, b, c)
+    var result = c.map(Double.init)
+    for m in 0..<rows {
+      for n in 0..<columns {
+        var sum = accumulate ? Double(c[m * cStride + n]) : 0
+        for k in 0..<depth {
+          sum += Double(a[m * aRowStride + k * aColumnStride])
+            * Double(b[k * bRowStride + n * bColumnStride])
+        }
+        result[m * cStride + n] = sum
+      }
+    }
+    return result
+  }
+
+  func found(_ kernels: any KernelSet.Type) -> [Float] {
+    let packed = packed(kernels)
+    let a = Memory(a)
+    let c = Memory(c)
+    kernels.multiply(
+      a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride, packed.constant,
+      c.pointer, cStride: cStride, rows: rows, columns: columns, depth: depth,
+      accumulate: accumulate)
+    return c.values
+  }
+
+  func packed(_ kernels: any KernelSet.Type) -> Memory {
+    let width = kernels.panelWidth
+    let b = Memory(b)
+    let packed = Memory(count: depth * ((columns + width - 1) / width * width))
+    kernels.pack(
+      b.constant, rowStride: bRowStride, columnStride: bColumnStride, depth: depth,
+      columns: columns, into: packed.pointer)
+    return packed
+  }
+
+  func check(_ kernels: any KernelSet.Type) {
+    expectClose(
+      found(kernels), expected, tolerance: 2e-6 * Double(max(depth, 1)).squareRoot() + 1e-6,
+      "\(kernels.name) \(self)")
+  }
+}
+
+@Suite struct MatrixProductTests {
+  @Test(arguments: TestedLevel.all)
+  func everyTileAgreesWithTheDoubleReference(level: TestedLevel) {
+    for rows in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17] {
+      for columns in oddSizes {
+        Problem(rows: rows, columns: columns, depth: 11).check(level.kernels)
+        Problem(rows: rows, columns: columns, depth: 6, accumulate: true).check(level.kernels)
+      }
+    }
+  }
+
+  @Test(arguments: TestedLevel.all)
+  func everyStrideAgreesWithTheDoubleReference(level: TestedLevel) {
+    for aIsTransposed in [false, true] {
+      for bIsTransposed in [false, true] {
+        for columns in [1, 15, 16, 17, 65] {
+          for accumulate in [false, true] {
+            Problem(
+              rows: 7, columns: columns, depth: 19, aIsTransposed: aIsTransposed,
+              bIsTransposed: bIsTransposed, accumulate: accumulate
+            ).check(level.kernels)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: TestedLevel.all)
+  func depthZeroGivesZerosOrLeavesTheSum(level: TestedLevel) {
+    Problem(rows: 3, columns: 17, depth: 0).check(level.kernels)
+    Problem(rows: 3, columns: 17, depth: 0, accumulate: true).check(level.kernels)
+  }
+
+  @Test(arguments: TestedLevel.all)
+  func blocksOfRowsAndDepthAgree(level: TestedLevel) {
+    Problem(rows: 251, columns: 35, depth: 5).check(level.kernels)
+    Problem(rows: 5, columns: 35, depth: 1031).check(level.kernels)
+    Problem(rows: 5, columns: 35, depth: 1031, accumulate: true).check(level.kernels)
+  }
+
+  /// The promise that makes results independent of batch and threads.
+  @Test(arguments: TestedLevel.all)
+  func bitsOfARowDependNeitherOnItsNeighboursNorOnBlocks(level: TestedLevel) {
+    for (columns, depth) in [(65, 29), (40, 700), (129, 3)] {
+      let all = Problem(rows: 23, columns: columns, depth: depth)
+      let together = all.found(level.kernels)
+      let packed = all.packed(level.kernels)
+      let a = Memory(all.a)
+      for rows in 1...9 {
+        for first in stride(from: 0, through: 23 - rows, by: 5) {
+          let c = Memory(count: rows * columns)
+          level.kernels.multiply(
+            a.constant + first * all.aStride, aRowStride: all.aStride, aColumnStride: 1,
+            packed.constant, c.pointer, cStride: columns, rows: rows, columns: columns,
+            depth: depth, accumulate: false)
+          for row in 0..<rows {
+            let start = (first + row) * all.cStride
+            #expect(
+              Array(c.values[row * columns..<(row + 1) * columns]).bits
+                == Array(together[start..<start + columns]).bits)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: TestedLevel.all)
+  func accumulatingBlocksGivesTheBitsOfOnePass(level: TestedLevel) {
+    let whole = Problem(rows: 5, columns: 37, depth: 50)
+    let c = Memory(count: 5 * 37)
+    let a = Memory(whole.a)
+    let width = level.kernels.panelWidth
+    for (start, end) in [(0, 20), (20, 21), (21, 50)] {
+      let b = Memory(Array(whole.b[start * whole.bStride..<end * whole.bStride]))
+      let packed = Memory(count: (end - start) * ((37 + width - 1) / width * width))
+      level.kernels.pack(
+        b.constant, rowStride: whole.bStride, columnStride: 1, depth: end - start, columns: 37,
+        into: packed.pointer)
+      level.kernels.multiply(
+        a.constant + start, aRowStride: whole.aStride, aColumnStride: 1, packed.constant,
+        c.pointer, cStride: 37, rows: 5, columns: 37, depth: end - start, accumulate: start > 0)
+    }
+    let once = whole.found(level.kernels)
+    for row in 0..<5 {
+      #expect(
+        Array(c.values[row * 37..<(row + 1) * 37]).bits
+          == Array(once[row * whole.cStride..<row * whole.cStride + 37]).bits)
+    }
+  }
+
+  @Test func packedMatrixAgreesForEveryWayThroughIt() throws {
+    let (rows, columns, depth) = (29, 70, 41)
+    for aIsTransposed in [false, true] {
+      for bIsTransposed in [false, true] {
+        for accumulate in [false, true] {
+          let problem = Problem(
+            rows: rows, columns: columns, depth: depth, aIsTransposed: aIsTransposed,
+            bIsTransposed: bIsTransposed, accumulate: accumulate)
+          let a = Memory(problem.a)
+          let b = Memory(problem.b)
+          let c = Memory(problem.c)
+          let matrix = try PackedMatrix(depth: depth, columns: columns)
+          matrix.update(
+            b.constant, rowStride: problem.bRowStride, columnStride: problem.bColumnStride)
+          matrix.multiply(
+            a.constant, aRowStride: problem.aRowStride, aColumnStride: problem.aColumnStride,
+            into: c.pointer, cStride: problem.cStride, rows: rows, accumulate: accumulate)
+          expectClose(c.values, problem.expected, tolerance: 2e-5, "\(problem)")
+        }
+      }
+    }
+  }
+
+  @Test func transposedProductAddsToTheResult() {
+    for (rows, columns, depth) in [(1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (3, 4, 0)] {
+      let (aStride, bStride, cStride) = (rows + 2, columns + 1, columns + 3)
+      let a = Memory(numbers(depth * aStride, seed: 4))
+      let b = Memory(numbers(depth * bStride, seed: 5))
+      let before = numbers(rows * cStride, seed: 6)
+      let c = Memory(before)
+      let scratch = Memory(count: transposedProductScratch(columns: columns, depth: depth))
+      accumulateTransposedProduct(
+        a: a.constant, aStride: aStride, b: b.constant, bStride: bStride, c: c.pointer,
+        cStride: cStride, rows: rows, columns: columns, depth: depth, scratch: scratch.pointer)
+      var expected = before.map(Double.init)
+      for m in 0..<rows {
+        for n in 0..<columns {
+          for k in 0..<depth {
+            expected[m * cStride + n] +=
+              Double(a.pointer[k * aStride + m]) * Double(b.pointer[k * bStride + n])
+          }
+        }
+      }
+      expectClose(c.values, expected, tolerance: 1e-4, "\(rows)×\(columns)×\(depth)")
+      _ = scratch.values
+    }
+  }
+
+  @Test func scratchIsBoundedAndSizesAreChecked() {
+    #expect(
+      transposedProductScratch(columns: 1 << 40, depth: 1 << 40) <= 256 * (1024 + 16))
+    #expect(throws: MemoryError.self) { try PackedMatrix(depth: .max / 8, columns: 1 << 20) }
+    #expect(throws: MemoryError.self) { try PackedMatrix(depth: 1, columns: .max) }
+    #expect(throws: MemoryError.self) { try PackedMatrix(depth: -1, columns: 1) }
+  }
+}

@@ -1,0 +1,320 @@
+// StepTests.swift — the fused timesteps against the equations, their gradients against differences
+//
+// Rows 1 and 3 of four are invalid. All strides differ from the sizes and from each other.
+
+import Kernels
+import Testing
+
+private let rowCount = 4
+private let valid: [UInt8] = [1, 9, 0, 9, 1, 9, 0, 9]
+private let validStride = 2
+private let hiddenSizes = [1, 3, 8, 16, 19, 33]
+
+private func isValid(_ row: Int) -> Bool { valid[row * validStride] == 1 }
+
+/// A matrix with four rows, `stride` apart.
+private struct Matrix {
+  let memory: Memory
+  let stride: Int
+  let columns: Int
+
+  init(columns: Int, padding: Int, seed: UInt64) {
+    self.columns = columns
+    stride = columns + padding
+    memory = Memory(numbers(rowCount * stride, seed: seed))
+  }
+  var rows: Rows { Rows(memory.pointer, stride: stride) }
+  subscript(row: Int) -> [Float] {
+    Array(memory.values[row * stride..<row * stride + columns])
+  }
+  func doubles(_ row: Int) -> [Double] { self[row].map(Double.init) }
+  /// A matrix of its own with the same contents.
+  func copy() -> Matrix { Matrix(copying: self) }
+  private init(copying other: Matrix) {
+    columns = other.columns
+    stride = other.stride
+    memory = Memory(other.memory.values)
+  }
+}
+
+/// Calls `body` with the extent of the problem.
+private func withExtent(_ pair: ActivationPair, _ size: Int, _ body: (StepExtent) -> Void) {
+  valid.withUnsafeBufferPointer {
+    body(
+      StepExtent(
+        rows: rowCount, hiddenSize: size, valid: $0.baseAddress, validStride: validStride,
+        gateActivation: pair.gate, stateActivation: pair.state))
+  }
+}
+
+private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
+
+@Suite struct StepTests {
+  @Test(arguments: TestedLevel.all, ActivationPair.all)
+  func rnn(level: TestedLevel, pair: ActivationPair) {
+    for size in hiddenSizes {
+      let reference = ReferenceStep(functions: pair, size: size)
+      let gates = Matrix(columns: size, padding: 3, seed: 1)
+      let previous = Matrix(columns: size, padding: 1, seed: 2)
+      let hidden = Matrix(columns: size, padding: 2, seed: 3)
+      let dHidden = Matrix(columns: size, padding: 4, seed: 4)
+      let a = gates.copy()
+      let dh = dHidden.copy()
+      withExtent(pair, size) { extent in
+        level.kernels.forward(
+          RNNStep(
+            extent: extent, gates: gates.rows, previousHidden: previous.rows, hidden: hidden.rows))
+      }
+      for row in 0..<rowCount {
+        if isValid(row) {
+          expectClose(hidden[row], reference.rnn(a: a.doubles(row)), tolerance: 2e-6, "h")
+          #expect(gates[row] == hidden[row])
+        } else {
+          #expect(hidden[row] == previous[row] && gates[row] == a[row])
+        }
+      }
+      withExtent(pair, size) { extent in
+        level.kernels.backward(
+          RNNStepGradient(
+            extent: extent, gates: gates.rows, dHidden: dHidden.rows,
+            dPreviousHidden: dHidden.rows))
+      }
+      for row in 0..<rowCount {
+        if isValid(row) {
+          let expected = gradient(at: a.doubles(row)) {
+            weighted(dh.doubles(row), reference.rnn(a: $0))
+          }
+          expectClose(gates[row], expected, tolerance: 4e-6, "da")
+          #expect(dHidden[row] == zeros(size))
+        } else {
+          #expect(gates[row] == zeros(size) && dHidden[row] == dh[row])
+        }
+      }
+    }
+  }
+
+  /// In place, the new state replaces the previous one, and the gradients likewise.
+  @Test(arguments: TestedLevel.all, ActivationPair.all)
+  func lstm(level: TestedLevel, pair: ActivationPair) {
+    for (size, isInPlace) in hiddenSizes.flatMap({ [($0, false), ($0, true)] }) {
+      let reference = ReferenceStep(functions: pair, size: size)
+      let gates = Matrix(columns: 4 * size, padding: 3, seed: 1)
+      let previousCell = Matrix(columns: size, padding: 5, seed: 2)
+      let previousHidden = Matrix(columns: size, padding: 1, seed: 3)
+      let (a, c, h) = (gates.copy(), previousCell.copy(), previousHidden.copy())
+      let cell = isInPlace ? previousCell : Matrix(columns: size, padding: 2, seed: 4)
+      let hidden = isInPlace ? previousHidden : Matrix(columns: size, padding: 6, seed: 5)
+      withExtent(pair, size) { extent in
+        level.kernels.forward(
+          LSTMStep(
+            extent: extent, gates: gates.rows, previousCell: previousCell.rows, cell: cell.rows,
+            previousHidden: previousHidden.rows, hidden: hidden.rows))
+      }
+      for row in 0..<rowCount {
+        if isValid(row) {
+          let expected = reference.lstm(a: a.doubles(row), c: c.doubles(row))
+          expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
+          expectClose(cell[row], expected.cell, tolerance: 2e-6, "cell")
+          expectClose(hidden[row], expected.hidden, tolerance: 2e-6, "hidden")
+        } else {
+          #expect(hidden[row] == h[row] && cell[row] == c[row] && gates[row] == a[row])
+        }
+      }
+
+      let dHidden = Matrix(columns: size, padding: 4, seed: 6)
+      let dCell = Matrix(columns: size, padding: 7, seed: 7)
+      let dPrevious = isInPlace ? dHidden : Matrix(columns: size, padding: 8, seed: 8)
+      let (dh, dc) = (dHidden.copy(), dCell.copy())
+      withExtent(pair, size) { extent in
+        level.kernels.backward(
+          LSTMStepGradient(
+            extent: extent, gates: gates.rows, previousCell: c.rows, cell: cell.rows,
+            dHidden: dHidden.rows, dCell: dCell.rows, dPreviousHidden: dPrevious.rows))
+      }
+      for row in 0..<rowCount {
+        guard isValid(row) else {
+          #expect(gates[row] == zeros(4 * size) && dCell[row] == dc[row])
+          #expect(dPrevious[row] == dh[row])
+          continue
+        }
+        func loss(_ a: [Double], _ c: [Double]) -> Double {
+          let step = reference.lstm(a: a, c: c)
+          return weighted(dh.doubles(row), step.hidden) + weighted(dc.doubles(row), step.cell)
+        }
+        let da = gradient(at: a.doubles(row)) { loss($0, c.doubles(row)) }
+        let dPreviousCell = gradient(at: c.doubles(row)) { loss(a.doubles(row), $0) }
+        expectClose(gates[row], da, tolerance: 1e-5, "da")
+        expectClose(dCell[row], dPreviousCell, tolerance: 1e-5, "dc₋")
+        #expect(dPrevious[row] == zeros(size))
+      }
+    }
+  }
+
+  /// With the candidate also in place.
+  @Test(arguments: TestedLevel.all, ActivationPair.all)
+  func gru(level: TestedLevel, pair: ActivationPair) {
+    for (size, hasCandidate) in hiddenSizes.flatMap({ [($0, false), ($0, true)] }) {
+      let reference = ReferenceStep(functions: pair, size: size)
+      let gates = Matrix(columns: 3 * size, padding: 3, seed: 1)
+      let candidate = Matrix(columns: size, padding: 5, seed: 2)
+      let previous = Matrix(columns: size, padding: 1, seed: 3)
+      let hidden = hasCandidate ? previous : Matrix(columns: size, padding: 2, seed: 4)
+      let (a, q, h) = (gates.copy(), candidate.copy(), previous.copy())
+      withExtent(pair, size) { extent in
+        level.kernels.forward(
+          GRUStep(
+            extent: extent, gates: gates.rows, candidate: hasCandidate ? candidate.rows : nil,
+            previousHidden: previous.rows, hidden: hidden.rows))
+      }
+      func step(_ a: [Double], _ q: [Double], _ h: [Double]) -> (gates: [Double], hidden: [Double])
+      {
+        reference.gru(a: a, q: hasCandidate ? q : nil, h: h)
+      }
+      for row in 0..<rowCount {
+        if isValid(row) {
+          let expected = step(a.doubles(row), q.doubles(row), h.doubles(row))
+          expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
+          expectClose(hidden[row], expected.hidden, tolerance: 3e-6, "hidden")
+        } else {
+          #expect(hidden[row] == h[row] && gates[row] == a[row])
+        }
+      }
+
+      let dHidden = Matrix(columns: size, padding: 4, seed: 6)
+      let dPrevious = hasCandidate ? dHidden : Matrix(columns: size, padding: 8, seed: 8)
+      let dh = dHidden.copy()
+      withExtent(pair, size) { extent in
+        level.kernels.backward(
+          GRUStepGradient(
+            extent: extent, gates: gates.rows, candidate: hasCandidate ? candidate.rows : nil,
+            previousHidden: h.rows, dHidden: dHidden.rows, dPreviousHidden: dPrevious.rows))
+      }
+      for row in 0..<rowCount {
+        guard isValid(row) else {
+          #expect(gates[row] == zeros(3 * size) && dPrevious[row] == dh[row])
+          #expect(candidate[row] == (hasCandidate ? zeros(size) : q[row]))
+          continue
+        }
+        let (a, q, h) = (a.doubles(row), q.doubles(row), h.doubles(row))
+        func loss(_ a: [Double], _ q: [Double], _ h: [Double]) -> Double {
+          weighted(dh.doubles(row), step(a, q, h).hidden)
+        }
+        var da = gradient(at: a) { loss($0, q, h) }
+        if !hasCandidate {
+          // r and z came as activations: r is left alone, z's gradient goes on through σ′.
+          for j in 0..<size {
+            da[j] = a[j]
+            da[size + j] *= derivativeFromOutput(pair.gate, a[size + j])
+          }
+        }
+        expectClose(gates[row], da, tolerance: 1e-5, "da")
+        expectClose(
+          dPrevious[row], gradient(at: h) { loss(a, q, $0) }, tolerance: 1e-5, "dh₋")
+        if hasCandidate {
+          expectClose(candidate[row], gradient(at: q) { loss(a, $0, h) }, tolerance: 1e-5, "dq")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: TestedLevel.all, ActivationPair.all)
+  func gruReset(level: TestedLevel, pair: ActivationPair) {
+    for size in hiddenSizes {
+      let reference = ReferenceStep(functions: pair, size: size)
+      let gates = Matrix(columns: 3 * size, padding: 3, seed: 1)
+      let input = Matrix(columns: size, padding: 5, seed: 2)
+      let reset = Matrix(columns: size, padding: 1, seed: 3)
+      let a = gates.copy()
+      withExtent(pair, size) { extent in
+        level.kernels.forward(
+          GRUResetStep(
+            extent: extent, gates: gates.rows, recurrentInput: input.rows, reset: reset.rows))
+      }
+      for row in 0..<rowCount {
+        if isValid(row) {
+          let expected = reference.reset(a: a.doubles(row), u: input.doubles(row))
+          expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
+          expectClose(reset[row], expected.reset, tolerance: 2e-6, "reset")
+        } else {
+          #expect(reset[row] == zeros(size) && gates[row] == a[row])
+        }
+      }
+
+      let dReset = Matrix(columns: size, padding: 4, seed: 6)
+      let ds = dReset.copy()
+      let activations = gates.copy()
+      withExtent(pair, size) { extent in
+        level.kernels.backward(
+          GRUResetStepGradient(
+            extent: extent, gates: gates.rows, recurrentInput: input.rows, dReset: dReset.rows))
+      }
+      for row in 0..<rowCount {
+        #expect(gates[row][size...] == activations[row][size...])
+        guard isValid(row) else {
+          #expect(Array(gates[row][..<size]) == zeros(size) && dReset[row] == zeros(size))
+          continue
+        }
+        let (a, u) = (a.doubles(row), input.doubles(row))
+        let da = gradient(at: a) { weighted(ds.doubles(row), reference.reset(a: $0, u: u).reset) }
+        let du = gradient(at: u) { weighted(ds.doubles(row), reference.reset(a: a, u: $0).reset) }
+        expectClose(Array(gates[row][..<size]), Array(da[..<size]), tolerance: 1e-5, "da_r")
+        expectClose(dReset[row], du, tolerance: 1e-5, "du")
+      }
+    }
+  }
+
+  /// Without a mask, every row takes part.
+  @Test(arguments: TestedLevel.all)
+  func noMaskMeansAllRows(level: TestedLevel) {
+    let gates = Matrix(columns: 5, padding: 0, seed: 1)
+    let hidden = Matrix(columns: 5, padding: 0, seed: 2)
+    let a = gates.copy()
+    level.kernels.forward(
+      RNNStep(
+        extent: StepExtent(
+          rows: rowCount, hiddenSize: 5, valid: nil, validStride: 0, gateActivation: .sigmoid,
+          stateActivation: .tanh),
+        gates: gates.rows, previousHidden: hidden.rows, hidden: hidden.rows))
+    let reference = ReferenceStep(functions: ActivationPair.all[0], size: 5)
+    for row in 0..<rowCount {
+      expectClose(hidden[row], reference.rnn(a: a.doubles(row)), tolerance: 1e-6, "row \(row)")
+    }
+  }
+
+  /// The same element in a vector and in the end of a run, alone and among others.
+  @Test(arguments: TestedLevel.all)
+  func bitsDependNeitherOnTheSizeNorOnThePlace(level: TestedLevel) {
+    let values = numbers(4 * 40, seed: 12)
+    let states = numbers(40, seed: 13)
+    func hidden(_ units: Range<Int>) -> [Float] {
+      let gates = Memory((0..<4).flatMap { gate in units.map { values[gate * 40 + $0] } })
+      let cell = Memory(units.map { states[$0] })
+      let hidden = Memory(count: units.count)
+      level.kernels.forward(
+        LSTMStep(
+          extent: StepExtent(
+            rows: 1, hiddenSize: units.count, valid: nil, validStride: 0,
+            gateActivation: .sigmoid, stateActivation: .tanh),
+          gates: Rows(gates.pointer, stride: 0), previousCell: Rows(cell.pointer, stride: 0),
+          cell: Rows(cell.pointer, stride: 0), previousHidden: Rows(hidden.pointer, stride: 0),
+          hidden: Rows(hidden.pointer, stride: 0)))
+      return hidden.values + cell.values + gates.values
+    }
+    let whole = hidden(0..<40)
+    for units in [0..<1, 0..<17, 3..<20, 16..<40, 39..<40] {
+      #expect(hidden(units)[..<units.count] == whole[units])
+    }
+  }
+}
+
+/// σ′ from σ's output, for the activations of `ActivationPair.all`.
+private func derivativeFromOutput(_ activation: Activation, _ y: Double) -> Double {
+  switch activation.kind {
+  case .sigmoid: y * (1 - y)
+  case .softplus: 1 - exponential(-y)
+  case .elu: y > 0 ? 1 : y + Double(activation.alpha)
+  default: .nan
+  }
+}
+
+private func exponential(_ x: Double) -> Double { reference(Activation(.exponential), x) }

@@ -1,0 +1,126 @@
+// WorkerPoolTests.swift — tasks, workers, threads, forks
+
+import Foundation
+import Kernels
+import Synchronization
+import Testing
+
+private func threadCount() -> Int {
+  (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0
+}
+
+/// fork(), which Swift hides because few programs survive it.
+private let forkFunction = unsafeBitCast(
+  dlsym(nil, "fork"), to: (@convention(c) () -> pid_t).self)
+
+/// Whether `body` returns true in a child process, within ten seconds.
+private func inChild(_ body: () -> Bool) -> Bool {
+  let child = forkFunction()
+  if child == 0 { _exit(body() ? 0 : 1) }
+  var status: Int32 = -1
+  for _ in 0..<1000 {
+    if waitpid(child, &status, WNOHANG) == child { return status == 0 }
+    usleep(10_000)
+  }
+  kill(child, SIGKILL)
+  waitpid(child, &status, 0)
+  return false
+}
+
+/// Whether a run calls each task once, with workers in range.
+private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
+  let calls = UnsafeMutablePointer<Int>.allocate(capacity: tasks + 1)
+  calls.initialize(repeating: 0, count: tasks + 1)
+  defer { calls.deallocate() }
+  let strays = Atomic<Int>(0)
+  pool.run(tasks: tasks) { task, worker in
+    if !(0..<pool.threads).contains(worker) { strays.add(1, ordering: .relaxed) }
+    calls[task] += 1
+  }
+  return (0..<tasks).allSatisfy { calls[$0] == 1 } && strays.load(ordering: .relaxed) == 0
+}
+
+@Suite(.serialized) struct WorkerPoolTests {
+  @Test(arguments: [1, 2, 3, 8])
+  func eachTaskRunsOnce(threads: Int) throws {
+    let pool = try WorkerPool(threads: threads)
+    for tasks in [0, 1, 2, 7, 1000] { #expect(runsEachTaskOnce(pool, tasks: tasks)) }
+    for _ in 0..<2000 { #expect(runsEachTaskOnce(pool, tasks: 3)) }
+  }
+
+  @Test func poolsOfOtherThreadsWorkAtTheSameTime() async throws {
+    await withTaskGroup(of: Bool.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          guard let pool = try? WorkerPool(threads: 3) else { return false }
+          return (0..<200).allSatisfy { _ in runsEachTaskOnce(pool, tasks: 5) }
+        }
+      }
+      for await isRight in group { #expect(isRight) }
+    }
+  }
+
+  @Test func allWorkersTakePart() throws {
+    let pool = try WorkerPool(threads: 4)
+    let seen = Atomic<Int>(0)
+    let arrived = Atomic<Int>(0)
+    pool.run(tasks: 4) { _, worker in
+      seen.bitwiseXor(1 << worker, ordering: .relaxed)
+      // Nobody leaves before all four are here, so four threads there must be.
+      arrived.add(1, ordering: .relaxed)
+      while arrived.load(ordering: .relaxed) < 4 { usleep(100) }
+    }
+    #expect(seen.load(ordering: .relaxed) == 0b1111)
+  }
+
+  @Test func countsThatAreNotPositiveAreRefused() {
+    #expect(throws: ThreadError(threads: 0, code: EINVAL)) { try WorkerPool(threads: 0) }
+    #expect(throws: ThreadError.self) { try WorkerPool(threads: -3) }
+  }
+
+  @Test func workersBlockSignalsAndShareTheCallersFloatingPointMode() throws {
+    let pool = try WorkerPool(threads: 2)
+    let unblocked = Atomic<Int>(0)
+    let denormals = Atomic<Int>(0)
+    let arrived = Atomic<Int>(0)
+    withDenormalsFlushed {
+      pool.run(tasks: 2) { _, worker in
+        arrived.add(1, ordering: .relaxed)
+        while arrived.load(ordering: .relaxed) < 2 { usleep(100) }
+        if isDenormalArithmeticExact() { denormals.add(1, ordering: .relaxed) }
+        guard worker > 0 else { return }
+        var mask = sigset_t()
+        pthread_sigmask(SIG_SETMASK, nil, &mask)
+        for signal in [SIGINT, SIGTERM, SIGUSR1, SIGALRM] where sigismember(&mask, signal) != 1 {
+          unblocked.add(1, ordering: .relaxed)
+        }
+      }
+    }
+    #expect(unblocked.load(ordering: .relaxed) == 0)
+    #expect(denormals.load(ordering: .relaxed) == 0)
+    #expect(isDenormalArithmeticExact())
+  }
+
+  @Test func aForkedChildMayUseThePool() throws {
+    let pool = try WorkerPool(threads: 3)
+    #expect(runsEachTaskOnce(pool, tasks: 9))
+    #expect(inChild { runsEachTaskOnce(pool, tasks: 9) && threadCount() == 3 })
+    #expect(
+      inChild {
+        // A pool that was never used since the fork is released without waiting for anyone.
+        var other = try? WorkerPool(threads: 2)
+        other = nil
+        return other == nil && inChild { runsEachTaskOnce(pool, tasks: 9) }
+      })
+    #expect(runsEachTaskOnce(pool, tasks: 9))
+  }
+}
+
+@inline(never)
+func isDenormalArithmeticExact() -> Bool {
+  var tiny = Float.leastNormalMagnitude
+  return withUnsafeMutablePointer(to: &tiny) { pointer in
+    pointer.pointee *= 0.5
+    return pointer.pointee.bitPattern != 0
+  }
+}
