@@ -1,0 +1,92 @@
+"""Activations: functions of one number under the notation's names, and softmax over a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .tape import Tensor
+
+
+def linear(x: Tensor) -> Tensor:
+  return x
+
+
+def tanh(x: Tensor) -> Tensor:
+  return x.elementwise(np.tanh, lambda x, y: 1 - y**2)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+  """1 / (1 + e⁻ˣ), written with tanh so that no exponential overflows."""
+  return x.elementwise(lambda x: 0.5 + 0.5 * np.tanh(0.5 * x), lambda x, y: y * (1 - y))
+
+
+def relu(x: Tensor) -> Tensor:
+  return x.elementwise(lambda x: np.maximum(x, 0), lambda x, y: (x > 0) * 1.0)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+  """max(0, min(1, x/6 + 1/2)), as Keras 3; Keras 2 had x/5."""
+  return x.elementwise(
+    lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x, y: (np.abs(x) < 3) / 6
+  )
+
+
+def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
+  return x.elementwise(
+    lambda x: np.where(x >= 0, x, slope * x), lambda x, y: np.where(x >= 0, 1.0, slope)
+  )
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+  return x.elementwise(
+    lambda x: np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    lambda x, y: np.where(x >= 0, 1.0, y + alpha),
+  )
+
+
+def softplus(x: Tensor) -> Tensor:
+  """log(1 + eˣ)"""
+  return x.elementwise(lambda x: np.logaddexp(0, x), lambda x, y: 0.5 + 0.5 * np.tanh(0.5 * x))
+
+
+def softsign(x: Tensor) -> Tensor:
+  return x.elementwise(lambda x: x / (1 + np.abs(x)), lambda x, y: 1 / (1 + np.abs(x)) ** 2)
+
+
+def exponential(x: Tensor) -> Tensor:
+  return x.exp()
+
+
+def softmax(x: Tensor) -> Tensor:
+  """eˣ / Σ eˣ over a vector. Its largest element is taken off first, which changes nothing."""
+  shifted = np.exp(x.value - x.value.max())
+  y = shifted / shifted.sum()
+  return Tensor(y, (x,), lambda gradient: x.receive(y * (gradient - (gradient * y).sum())))
+
+
+def log_softmax(x: Tensor) -> Tensor:
+  shifted = x.value - x.value.max()
+  y = shifted - np.log(np.exp(shifted).sum())
+  return Tensor(y, (x,), lambda gradient: x.receive(gradient - np.exp(y) * gradient.sum()))
+
+
+Activation = Callable[[Tensor], Tensor]
+
+POINTWISE: dict[str, Activation] = {
+  function.__name__: function
+  for function in (
+    linear,
+    tanh,
+    sigmoid,
+    relu,
+    hard_sigmoid,
+    leaky_relu,
+    elu,
+    softplus,
+    softsign,
+    exponential,
+  )
+}
+ACTIVATIONS: dict[str, Activation] = {**POINTWISE, "softmax": softmax}

@@ -1,0 +1,345 @@
+"""A model as a list of layers, which can be read in two ways: spelled in the notation for the
+library, or computed here.
+
+    network = Network()
+    x = network.input(5)
+    y, h = network.layer("GRU", x, 17, return_sequences=True, return_state=True)
+    network.outputs(y, h)
+
+    network.notation                      # x = Input(5)  ⏎  [y, h] = x -> GRU(17, …
+    network.run(parameters, inputs)       # one result per output
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import layers
+from .activations import ACTIVATIONS
+from .cells import Cell
+from .layers import Value
+from .recurrent import bidirectional, recurrent
+from .row import Row
+from .tape import Tensor, stack
+
+RECURRENT = ("RNN", "LSTM", "GRU")
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+
+
+@dataclass(frozen=True)
+class Variable:
+  """What flows out of an input or a layer: its name in the notation, and the size of its vectors."""
+
+  name: str
+  size: int
+  time: bool = True
+
+
+@dataclass(frozen=True)
+class Input:
+  """Where data enter: ids, vectors, or (time False) one vector for each sequence."""
+
+  variable: Variable
+  ids: bool
+
+  @property
+  def notation(self) -> str:
+    kind = "ids" if self.ids else self.variable.size
+    time = "" if self.variable.time else ", time=false"
+    return f"{self.variable.name} = Input({kind}{time})"
+
+
+@dataclass(frozen=True)
+class Layer:
+  """A layer with its options in the notation's words.
+
+  `wrapped` is what Bidirectional was told of the layer in it.
+  """
+
+  kind: str
+  name: str
+  inputs: tuple[Variable, ...]
+  outputs: tuple[Variable, ...]
+  positional: tuple[object, ...]
+  options: Mapping[str, object]
+  merge_mode: str | None = None
+
+  @property
+  def notation(self) -> str:
+    arguments = [spelled(value) for value in self.positional]
+    arguments += [f"{name}={spelled(value)}" for name, value in self.options.items()]
+    if self.merge_mode is None:
+      call = f"{self.kind}({', '.join([*arguments, f'name={self.name}'])})"
+    else:
+      inner = f"{self.kind}({', '.join(arguments)})"
+      call = f"Bidirectional({inner}, merge_mode={self.merge_mode}, name={self.name})"
+    return f"{listed(self.outputs)} = {listed(self.inputs)} -> {call}"
+
+
+def spelled(value: object) -> str:
+  """A value in the notation."""
+  return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def listed(variables: Sequence[Variable]) -> str:
+  names = [variable.name for variable in variables]
+  return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+
+
+@dataclass
+class Masks:
+  """Dropout masks of one sequence, by layer: values 0 and 1/(1 − p).
+
+  A recurrent layer has ``name`` for its inputs and ``name.recurrent`` for its hidden state, with
+  ``_reverse`` behind them for the other direction; a Dropout layer has ``name``.
+  """
+
+  by_name: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+  def of(self, name: str) -> np.ndarray | float:
+    return self.by_name.get(name, 1.0)
+
+
+class Network:
+  """A model under construction; layers are given in the order in which data flow.
+
+  Attributes
+  ----------
+  inputs, layers
+      In the order in which they were added.
+  given : tuple of Variable
+      The model's outputs.
+  shapes : dict
+      The parameters, by the library's names.
+  """
+
+  def __init__(self) -> None:
+    self.inputs: list[Input] = []
+    self.layers: list[Layer] = []
+    self.shapes: dict[str, tuple[int, ...]] = {}
+    self.given: tuple[Variable, ...] = ()
+
+  # -- construction
+
+  def input(self, size: int = 0, time: bool = True, ids: bool = False) -> Variable:
+    variable = Variable(f"x{len(self.inputs)}", size, time)
+    self.inputs.append(Input(variable, ids))
+    return variable
+
+  def outputs(self, *variables: Variable) -> None:
+    """What the model gives; without a call, what its last layer gives."""
+    self.given = variables
+
+  def layer(
+    self,
+    kind: str,
+    inputs: Variable | Sequence[Variable],
+    *positional: object,
+    name: str | None = None,
+    merge_mode: str | None = None,
+    **options: object,
+  ) -> Variable | list[Variable]:
+    """Add a layer; `merge_mode` makes a recurrent one bidirectional.
+
+    Returns its output, or the list of the outputs of a recurrent layer with return_state.
+    """
+    inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
+    name = name or f"{kind.lower()}{len(self.layers)}"
+    sizes = self._output_sizes(kind, inputs, positional, merge_mode, options)
+    has_time = kind != "Pooling" and inputs[0].time
+    if kind in RECURRENT:
+      has_time = bool(options.get("return_sequences"))
+    outputs = tuple(
+      Variable(f"{name}_{index}", size, has_time and index == 0)
+      for index, size in enumerate(sizes)
+    )
+    layer = Layer(kind, name, inputs, outputs, positional, options, merge_mode)
+    self.layers.append(layer)
+    for parameter, shape in parameter_shapes(layer).items():
+      self.shapes[f"{name}.{parameter}"] = shape
+    self.given = outputs[:1]
+    return outputs[0] if len(outputs) == 1 else list(outputs)
+
+  @staticmethod
+  def _output_sizes(
+    kind: str,
+    inputs: tuple[Variable, ...],
+    positional: tuple[object, ...],
+    merge_mode: str | None,
+    options: Mapping[str, object],
+  ) -> list[int]:
+    if kind in RECURRENT:
+      hidden = int(positional[0])
+      directions = 1 if merge_mode is None else 2
+      states = directions * (2 if kind == "LSTM" else 1)
+      first = hidden * 2 if merge_mode == "concat" else hidden
+      return [first] + [hidden] * (states if options.get("return_state") else 0)
+    if kind == "Embedding":
+      return [int(positional[1])]
+    if kind == "Dense":
+      return [int(positional[0])]
+    if kind == "Concat":
+      return [sum(variable.size for variable in inputs)]
+    return [inputs[0].size]
+
+  # -- first reading: the notation
+
+  @property
+  def notation(self) -> str:
+    lines = [item.notation for item in self.inputs] + [layer.notation for layer in self.layers]
+    if len(self.given) > 1 or self.given != self.layers[-1].outputs:
+      lines.append(listed(self.given))
+    return "\n".join(lines)
+
+  # -- second reading: the numbers
+
+  def run(
+    self,
+    parameters: Mapping[str, Tensor],
+    inputs: Sequence[Tensor | np.ndarray],
+    lengths: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    dropout: Sequence[Masks] | None = None,
+  ) -> list[list[Value]]:
+    """Every output for every sequence: ``result[output][b]``.
+
+    Parameters
+    ----------
+    parameters
+        By the library's names.
+    inputs
+        One for each input: Tensor ``[B, T, F]`` or ``[B, F]``, or ids ``[B, T]``.
+    lengths, mask
+        ``[B]`` and ``[B, T]``, or None: everything counts.
+    dropout
+        The masks of each sequence, or None: inference.
+    """
+    batch = inputs[0].shape[0]
+    results: list[list[Value]] = [[] for _ in self.given]
+    for b in range(batch):
+      values: dict[str, object] = {}
+      for item, array in zip(self.inputs, inputs, strict=True):
+        values[item.variable.name] = self._enter(item, array, b, lengths, mask)
+      masks = Masks() if dropout is None else dropout[b]
+      for layer in self.layers:
+        own = {
+          name.removeprefix(layer.name + "."): value
+          for name, value in parameters.items()
+          if name.startswith(layer.name + ".")
+        }
+        given = [values[variable.name] for variable in layer.inputs]
+        for variable, value in zip(layer.outputs, compute(layer, own, given, masks), strict=True):
+          values[variable.name] = value
+      for result, variable in zip(results, self.given, strict=True):
+        result.append(values[variable.name])
+    return results
+
+  @staticmethod
+  def _enter(
+    item: Input, array: Tensor | np.ndarray, b: int, lengths: object, mask: object
+  ) -> object:
+    """What the layers see of sequence b: a vector, a row, or ids with their length and mask."""
+    of_row = array[b]
+    if not item.variable.time:
+      return of_row
+    timesteps = array.shape[1]
+    length = timesteps if lengths is None else int(lengths[b])
+    valid = [True] * timesteps if mask is None else [bool(value) for value in mask[b]]
+    if item.ids:
+      return of_row, length, valid
+    return Row([of_row[t] for t in range(timesteps)], length, valid)
+
+
+def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+  """The shapes of a layer's parameters, by the end of their names."""
+  size = layer.inputs[0].size
+  options = layer.options
+  if layer.kind in RECURRENT:
+    hidden = int(layer.positional[0])
+    rows = GATES[layer.kind] * hidden
+    one = {"weight_ih": (rows, size), "weight_hh": (rows, hidden)}
+    if options.get("use_bias", True):
+      one["bias_ih"] = (rows,)
+      needed = layer.kind == "GRU" and options.get("reset_after", True)
+      if options.get("recurrent_bias", needed):
+        one["bias_hh"] = (rows,)
+    if layer.merge_mode is None:
+      return one
+    return one | {f"{name}_reverse": shape for name, shape in one.items()}
+  if layer.kind == "Embedding":
+    return {"weight": (int(layer.positional[0]), int(layer.positional[1]))}
+  if layer.kind == "Dense":
+    units = int(layer.positional[0])
+    bias = {"bias": (units,)} if options.get("use_bias", True) else {}
+    return {"weight": (units, size)} | bias
+  if layer.kind == "LayerNorm" and options.get("affine", True):
+    return {"weight": (size,), "bias": (size,)}
+  return {}
+
+
+def compute(
+  layer: Layer, own: dict[str, Tensor], given: list[object], masks: Masks
+) -> Sequence[Value]:
+  """A layer's outputs for one sequence."""
+  options = layer.options
+  first = given[0]
+  if layer.kind in RECURRENT:
+    cell = Cell(
+      layer.kind,
+      ACTIVATIONS[str(options.get("activation", "tanh"))],
+      ACTIVATIONS[str(options.get("recurrent_activation", "sigmoid"))],
+      bool(options.get("reset_after", True)),
+    )
+    sequences = bool(options.get("return_sequences"))
+    name = layer.name
+    if layer.merge_mode is None:
+      output, state = recurrent(
+        cell,
+        own,
+        first,
+        given[1:],
+        sequences,
+        bool(options.get("go_backwards")),
+        masks.of(name),
+        masks.of(f"{name}.recurrent"),
+      )
+    else:
+      output, state = bidirectional(
+        cell,
+        own,
+        first,
+        given[1:],
+        sequences,
+        layer.merge_mode,
+        (masks.of(name), masks.of(f"{name}_reverse")),
+        (masks.of(f"{name}.recurrent"), masks.of(f"{name}.recurrent_reverse")),
+      )
+    return [output, *state] if options.get("return_state") else [output]
+  if layer.kind == "Embedding":
+    ids, length, valid = first
+    return [layers.embedding(own["weight"], ids, length, valid, bool(options.get("mask_zero")))]
+  if layer.kind == "Dense":
+    activation = str(options.get("activation", "linear"))
+    return [layers.dense(own["weight"], own.get("bias"), first, activation)]
+  if layer.kind == "LayerNorm":
+    epsilon = float(options.get("epsilon", 1e-5))
+    return [layers.layer_norm(own.get("weight"), own.get("bias"), first, epsilon)]
+  if layer.kind == "Activation":
+    return [layers.activation(first, str(layer.positional[0]))]
+  if layer.kind == "Dropout":
+    return [layers.dropout(first, masks.of(layer.name))]
+  if layer.kind == "Pooling":
+    return [layers.pooling(first, str(layer.positional[0]))]
+  if layer.kind == "Concat":
+    return [layers.concat(given)]
+  if layer.kind == "Add":
+    return [layers.add(given)]
+  raise ValueError(f"the oracle has no layer {layer.kind}")
+
+
+def as_array(values: Sequence[Value]) -> Tensor:
+  """One output for all sequences: ``[B, T, F]`` or ``[B, F]``."""
+  return stack([stack(value.steps) if isinstance(value, Row) else value for value in values])
