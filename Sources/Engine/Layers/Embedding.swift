@@ -2,7 +2,8 @@
 
 import Kernels
 
-/// y = W[id]. With `mask_zero`, timesteps whose id is 0 are skipped by the layers that follow.
+/// y = W[id]. With `mask_zero`, timesteps whose id is 0 are skipped by the layers that follow, and the
+/// vector of 0 gets no gradient.
 struct EmbeddingLayer: Layer {
   static let signature = Signature(
     kind: .layer, name: "Embedding", meaning: "A learned vector for each id.",
@@ -97,6 +98,7 @@ private final class EmbeddingRun: LayerRun {
       let ids = ids(row, pass)
       let dy = pass.pointer(output.gradients, row: row)
       for t in 0..<input.timesteps where Int(ids[t]) % gradientTasks == task {
+        if masksZero && ids[t] == 0 { continue }
         kernels.add(dy + t * units, gradients + Int(ids[t]) * units, count: units)
       }
     }

@@ -221,7 +221,9 @@ SITUATIONS: dict[str, Situation] = {
 
 
 def problem(network: Network, situation: Situation, seed: int = 1) -> Problem:
-  """Numbers for a network. Whatever lies behind a length is NaN, in inputs and in weights."""
+  """Numbers for a network. What must not matter is NaN: inputs behind a length and under a mask,
+  and the weights of outputs behind a length.
+  """
   random = np.random.default_rng(seed)
   batch, timesteps = situation.batch, situation.timesteps
   lengths = mask = None
@@ -247,7 +249,8 @@ def problem(network: Network, situation: Situation, seed: int = 1) -> Problem:
     if item.ids:
       inputs.append(random.integers(0, VOCABULARY, (batch, timesteps)).astype(np.int32))
     else:
-      inputs.append(_values(random, item.variable, valid))
+      counted = valid if mask is None else valid & mask
+      inputs.append(_values(random, item.variable, counted))
   outputs = [_values(random, variable, valid) for variable in network.given]
   return Problem(network, parameters, inputs, outputs, lengths, mask)
 

@@ -23,7 +23,7 @@ from .cells import Cell
 from .layers import Value
 from .recurrent import bidirectional, recurrent
 from .row import Row
-from .tape import Tensor, stack
+from .tape import Tensor, stack, zeros
 
 RECURRENT = ("RNN", "LSTM", "GRU")
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
@@ -241,7 +241,11 @@ class Network:
   def _enter(
     item: Input, array: Tensor | np.ndarray, b: int, lengths: object, mask: object
   ) -> object:
-    """What the layers see of sequence b: a vector, a row, or ids with their length and mask."""
+    """What the layers see of sequence b: a vector, a row, or ids with their length and mask.
+
+    Skipped timesteps enter as zeros, so that layers that look at each timestep by itself see
+    nothing of what lies under a mask.
+    """
     of_row = array[b]
     if not item.variable.time:
       return of_row
@@ -249,8 +253,9 @@ class Network:
     length = timesteps if lengths is None else int(lengths[b])
     valid = [True] * timesteps if mask is None else [bool(value) for value in mask[b]]
     if item.ids:
-      return of_row, length, valid
-    return Row([of_row[t] for t in range(timesteps)], length, valid)
+      return np.where(valid, of_row, 0), length, valid
+    blank = zeros(item.variable.size)
+    return Row([of_row[t] if valid[t] else blank for t in range(timesteps)], length, valid)
 
 
 def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:

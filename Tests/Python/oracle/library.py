@@ -1,0 +1,59 @@
+"""The library's answers to the same problems, through the Python package."""
+
+from __future__ import annotations
+
+import numpy as np
+import refrain
+
+from .problem import Array, Problem, Result
+
+
+def model_of(problem: Problem) -> refrain.Model:
+  """The problem's network with the problem's parameters; there may be no others."""
+  model = refrain.Model(problem.network.notation)
+  assert {name: model.parameters[name].shape for name in model.parameters} == problem.network.shapes
+  for name, value in problem.parameters.items():
+    model.parameters[name] = value
+  return model
+
+
+def data_of(problem: Problem) -> dict[str, object]:
+  """The arguments of forward calls: lengths and mask belong to the inputs that have timesteps."""
+  timed = [item.variable.time for item in problem.network.inputs]
+  return {
+    "x": problem.inputs if len(problem.inputs) > 1 else problem.inputs[0],
+    "lengths": _for_each(problem.lengths, timed),
+    "mask": _for_each(problem.mask, timed),
+  }
+
+
+def _for_each(value: Array | None, timed: list[bool]) -> list[Array | None] | None:
+  return None if value is None else [value if time else None for time in timed]
+
+
+def as_list(value: object) -> list[Array]:
+  return value if isinstance(value, list) else [value]
+
+
+def run(problem: Problem, threads: int = 1) -> Result:
+  """The outputs in inference."""
+  session = model_of(problem).session(threads=threads)
+  return Result(as_list(session.run(**data_of(problem))))
+
+
+def train(problem: Problem, options: str = "") -> Result:
+  """The outputs in training, and every gradient."""
+  trainer = model_of(problem).trainer(options)
+  outputs = as_list(trainer.forward(**data_of(problem)))
+  result = Result(outputs)
+  if problem.output_gradients is not None:
+    weights = problem.output_gradients
+    result.of_inputs = as_list(trainer.backward(weights if len(weights) > 1 else weights[0]))
+    result.of_parameters = {name: trainer.gradients[name].copy() for name in problem.parameters}
+  return result
+
+
+def assert_same_bits(first: Result, second: Result) -> None:
+  expected = second.named()
+  for name, value in first.named().items():
+    assert np.array_equal(value, expected[name]), f"{name} differs"
