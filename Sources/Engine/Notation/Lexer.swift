@@ -19,10 +19,10 @@ struct Token: Equatable {
   let kind: Kind
   let location: SourceLocation
 
-  /// As messages name it.
+  /// As messages show it.
   var shown: String {
     switch kind {
-    case .name(let name): "'\(name)'"
+    case .name(let name): name.shown
     case .integer(let value): "'\(value)'"
     case .number(let value): "'\(value)'"
     case .text: "a text in quotes"
@@ -58,15 +58,21 @@ struct Lexer {
     scalars = Array(source.unicodeScalars)
   }
 
+  /// All tokens, with an `end` whose place is where the last one before it ends: blank lines at the
+  /// end of a text are no good place for a caret.
   mutating func tokens() throws(NotationError) -> [Token] {
     var tokens: [Token] = []
+    var end = location
     while let token = try next() {
       guard tokens.count < Self.maximumTokens else {
-        throw error("the text has more than \(Self.maximumTokens) words and signs", at: location)
+        throw error(
+          "the text has more than \(Self.maximumTokens) words and signs", at: token.location)
       }
       tokens.append(token)
+      if case .separator = token.kind { continue }
+      end = location
     }
-    tokens.append(Token(kind: .end, location: location))
+    tokens.append(Token(kind: .end, location: end))
     return tokens
   }
 
@@ -117,7 +123,21 @@ struct Lexer {
     case "0"..."9", "-", "+", ".":
       return token(try number())
     default:
-      throw error("unexpected character '\(scalar)'", at: start)
+      throw error("unexpected character \(Self.shown(scalar))", at: start)
+    }
+  }
+
+  /// A character as messages show it, with its number where a reader may see nothing, or take it
+  /// for another.
+  private static func shown(_ scalar: Unicode.Scalar) -> String {
+    let digits = String(scalar.value, radix: 16, uppercase: true)
+    let number = "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    switch scalar.properties.generalCategory {
+    case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator, .nonspacingMark,
+      .enclosingMark, .privateUse, .unassigned:
+      return number
+    default:
+      return scalar.isASCII ? "'\(scalar)'" : "'\(scalar)' (\(number))"
     }
   }
 
@@ -156,15 +176,17 @@ struct Lexer {
     let digits = text.drop { $0 == "-" || $0 == "+" }
     if !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit) {
       guard let value = Int(text) else {
-        throw error("the integer \(text) does not fit into 64 bits", at: start)
+        throw error("the integer \(text.shown) does not fit into 64 bits", at: start)
       }
       return .integer(value)
     }
     guard digits.first?.isASCIIDigit == true || digits.first == ".",
-      digits.allSatisfy({ $0.isASCIIDigit || "+-.eE".contains($0) }), let value = Double(text),
-      value.isFinite
+      digits.allSatisfy({ $0.isASCIIDigit || "+-.eE".contains($0) }), let value = Double(text)
     else {
-      throw error("'\(text)' is not a number", at: start)
+      throw error("\(text.shown) is not a number", at: start)
+    }
+    guard value.isFinite else {
+      throw error("the number \(text.shown) is too large", at: start)
     }
     return .number(value)
   }
@@ -205,8 +227,8 @@ struct Lexer {
       if peek() == "{" {
         advance()
         let digits = take { $0 != "}" && $0 != "\n" }
-        if peek() == "}", digits.utf8.count <= 6, let code = UInt32(digits, radix: 16),
-          let scalar = Unicode.Scalar(code)
+        if peek() == "}", digits.utf8.count <= 6, digits.allSatisfy(\.isHexDigit),
+          let code = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(code)
         {
           advance()
           return scalar
@@ -214,7 +236,9 @@ struct Lexer {
       }
       throw error("\\u needs a code point, such as \\u{e9}", at: start)
     default:
-      throw error("unknown escape '\\\(scalar)'; there are \\n \\t \\r \\\\ \\' \\\" \\u{…}", at: start)
+      throw error(
+        "a backslash before \(Self.shown(scalar)); there are \\n \\t \\r \\\\ \\' \\\" \\u{…}",
+        at: start)
     }
   }
 }

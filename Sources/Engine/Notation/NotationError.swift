@@ -25,32 +25,53 @@ public struct NotationError: Error, Equatable, CustomStringConvertible, Sendable
     sourceLine = Self.line(location.line, of: source)
   }
 
-  /// Longest piece of a source line that a message shows.
+  /// Longest piece of a source line that a message shows, in scalars.
   private static let shownColumns = 120
 
-  /// The message, the line, and a caret under the place. Tabs stay, so that the caret lines up.
+  /// The message, the line, and a caret under the place.
+  ///
+  /// Of a long line, the neighbourhood of the place. Tabs stay, and combining marks take no room,
+  /// so that the caret lines up; control characters, which could end or disturb the text around
+  /// the message, are shown as U+FFFD.
   public var description: String {
     let line = Array(sourceLine.unicodeScalars)
-    let column = min(location.column - 1, line.count)
+    let column = max(0, min(location.column - 1, line.count))
     let first = max(0, column - Self.shownColumns / 2)
-    let shown = line[first..<min(line.count, first + Self.shownColumns)]
-    var text = ""
-    text.unicodeScalars.append(contentsOf: shown)
-    let indent = line[first..<column].map { $0 == "\t" ? "\t" : " " }.joined()
-    return "line \(location.line), column \(location.column): \(message)\n  \(text)\n  \(indent)^"
+    var shown = "".unicodeScalars
+    for scalar in line[first..<min(line.count, first + Self.shownColumns)] {
+      shown.append(scalar.isControl && scalar != "\t" ? "\u{fffd}" : scalar)
+    }
+    let indent = line[first..<column].map { $0 == "\t" ? "\t" : $0.takesNoRoom ? "" : " " }.joined()
+    return "line \(location.line), column \(location.column): \(message)\n  \(String(shown))\n  \(indent)^"
   }
 
+  /// The line with this number, without its end, which is "\n" or "\r\n".
   private static func line(_ number: Int, of source: String) -> String {
-    var current = 1
-    var line = String.UnicodeScalarView()
-    for scalar in source.unicodeScalars {
-      if scalar == "\n" {
-        if current == number { break }
-        current += 1
-      } else if current == number, scalar != "\r" {
-        line.append(scalar)
-      }
+    let lines = source.unicodeScalars.split(
+      separator: "\n", maxSplits: number, omittingEmptySubsequences: false)
+    guard lines.indices.contains(number - 1) else { return "" }
+    let line = lines[number - 1]
+    return String(line.last == "\r" ? line.dropLast() : line)
+  }
+}
+
+extension Unicode.Scalar {
+  var isControl: Bool { properties.generalCategory == .control }
+
+  fileprivate var takesNoRoom: Bool {
+    switch properties.generalCategory {
+    case .nonspacingMark, .enclosingMark: true
+    default: false
     }
-    return String(line)
+  }
+}
+
+extension String {
+  /// In quotes, as a message shows what someone wrote: escaped, and cut off where it gets long.
+  var shown: String {
+    let limit = 60
+    let scalars = unicodeScalars.prefix(limit + 1)
+    guard scalars.count > limit else { return Value.quoted(self) }
+    return Value.quoted(String(scalars.prefix(limit))) + "…"
   }
 }

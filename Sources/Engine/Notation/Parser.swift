@@ -177,16 +177,18 @@ private struct Parser {
 
   private mutating func arguments(until end: Token.Kind) throws(NotationError) -> [Argument] {
     var arguments: [Argument] = []
+    var hasNamed = false
     skipLineBreaks()
     while token.kind != end {
       let location = token.location
       var name: String?
       if case .name(let given) = token.kind, following.kind == .equals {
         name = given
+        hasNamed = true
         advance()
         advance()
         skipLineBreaks()
-      } else if arguments.contains(where: { $0.name != nil }) {
+      } else if hasNamed {
         throw error("an argument without a name cannot follow one with a name", at: location)
       }
       arguments.append(Argument(name: name, value: try expression(), location: location))

@@ -3,65 +3,100 @@
 /// Signatures by kind and name.
 public struct Registry: Sendable {
   public let signatures: [Signature]
+  /// By kind, where in `signatures` each name and alias is.
   private let indices: [SignatureKind: [String: Int]]
 
+  /// - Precondition: within a kind, no two signatures share a name or alias.
   public init(_ signatures: [Signature]) {
     self.signatures = signatures
     var indices: [SignatureKind: [String: Int]] = [:]
     for (index, signature) in signatures.enumerated() {
-      for name in [signature.name] + signature.aliases { indices[signature.kind, default: [:]][name] = index }
+      for name in [signature.name] + signature.aliases {
+        let former = indices[signature.kind, default: [:]].updateValue(index, forKey: name)
+        precondition(former == nil, "two \(signature.kind.rawValue) signatures are named \(name)")
+      }
     }
     self.indices = indices
   }
 
   // MARK: Binding
 
-  /// Checks a call as something of a kind.
+  /// Checks a call as something of a kind, and every call inside it.
+  ///
+  /// - Parameter source: the text that the call was parsed from; errors show a line of it.
   public func bind(_ call: Call, as kind: SignatureKind, source: String) throws(NotationError)
     -> BoundCall
   {
-    guard let index = indices[kind]?[call.name] else {
-      let known = indices[kind].map { Array($0.keys).sorted() } ?? []
-      let hint = nearestName(to: call.name, among: known).map { "; did you mean '\($0)'?" } ?? ""
-      throw NotationError(
-        "there is no \(kind.rawValue) '\(call.name)'\(hint)", at: call.location, in: source)
+    do {
+      return try bind(call, as: kind)
+    } catch {
+      throw NotationError(error.message, at: error.location, in: source)
     }
-    return try bind(call.arguments, signatures[index], at: call.location, source)
   }
 
-  /// Checks an option text against the options of that name.
+  /// Checks an option text against the options of that name, which must be in the registry.
+  ///
+  /// - Parameter source: the text that the arguments were parsed from; errors show a line of it.
   public func bind(_ arguments: [Argument], options name: String, source: String)
     throws(NotationError) -> BoundCall
   {
     guard let index = indices[.options]?[name] else {
       preconditionFailure("no options \(name) in the registry")
     }
-    return try bind(arguments, signatures[index], at: .start, source)
+    do {
+      return try bind(arguments, signatures[index], at: .start)
+    } catch {
+      throw NotationError(error.message, at: error.location, in: source)
+    }
   }
 
-  private func bind(
-    _ arguments: [Argument], _ signature: Signature, at location: SourceLocation, _ source: String
-  ) throws(NotationError) -> BoundCall {
+  /// An error that has not looked for its line in the source. Checking a value against several types
+  /// makes many that nobody sees, and a source may be long.
+  private struct Mistake: Error {
+    let message: String
+    let location: SourceLocation
+  }
+
+  private func bind(_ call: Call, as kind: SignatureKind) throws(Mistake) -> BoundCall {
+    guard let index = indices[kind]?[call.name] else {
+      throw Mistake(
+        message: "there is no \(kind.rawValue) \(call.name.shown)" + hint(about: call.name, as: kind),
+        location: call.location)
+    }
+    return try bind(call.arguments, signatures[index], at: call.location)
+  }
+
+  /// What an unknown name is instead: something of another kind, or perhaps a slip.
+  private func hint(about name: String, as kind: SignatureKind) -> String {
+    let other = SignatureKind.allCases.first { $0 != .options && indices[$0]?[name] != nil }
+    if let other { return "; '\(name)' is \(other.shown)" }
+    return didYouMean(name, among: indices[kind].map { $0.keys.sorted() } ?? [])
+  }
+
+  private func didYouMean(_ name: String, among known: [String]) -> String {
+    nearestName(to: name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+  }
+
+  private func bind(_ arguments: [Argument], _ signature: Signature, at location: SourceLocation)
+    throws(Mistake) -> BoundCall
+  {
     let options = signature.options
     var values = [Value?](repeating: nil, count: options.count)
     for (position, argument) in arguments.enumerated() {
-      let index = try index(of: argument, at: position, signature, source)
+      let index = try index(of: argument, at: position, signature)
       guard values[index] == nil else {
-        throw NotationError(
-          "\(owner(signature)) has '\(options[index].name)' twice", at: argument.location,
-          in: source)
+        throw Mistake(
+          message: "'\(options[index].name)' is given twice", location: argument.location)
       }
-      values[index] = try value(argument.value, options[index].type, options[index].name, source)
+      values[index] = try value(argument.value, options[index].type, options[index].name)
     }
     for (index, option) in options.enumerated() where values[index] == nil {
-      switch option.defaultValue {
-      case .value(let value): values[index] = value
-      case .call(let name): values[index] = .call(defaultCall(name, option))
-      case nil:
-        throw NotationError(
-          "\(owner(signature)) needs '\(option.name)': \(option.type.shown)", at: location,
-          in: source)
+      guard let value = defaultValue(option) else {
+        let owner = signature.kind == .options ? "this text" : signature.name
+        throw Mistake(
+          message: "\(owner) needs '\(option.name)': \(option.type.shown)", location: location)
       }
+      values[index] = value
     }
     let bound = values.compactMap { $0 }
     return BoundCall(
@@ -69,47 +104,61 @@ public struct Registry: Sendable {
       values: bound, canonical: canonical(signature, bound))
   }
 
-  private func owner(_ signature: Signature) -> String {
-    signature.kind == .options ? "the text of options" : signature.name
-  }
-
-  private func index(
-    of argument: Argument, at position: Int, _ signature: Signature, _ source: String
-  ) throws(NotationError) -> Int {
+  /// Which option an argument is for.
+  private func index(of argument: Argument, at position: Int, _ signature: Signature)
+    throws(Mistake) -> Int
+  {
+    let options = signature.options
     guard let name = argument.name else {
-      guard position < signature.options.count, signature.kind != .options else {
-        let message =
-          signature.kind == .options
-          ? "options have names: expected name=value"
-          : "\(signature.name) takes at most \(signature.options.count) arguments"
-        throw NotationError(message, at: argument.location, in: source)
+      guard signature.kind != .options else {
+        throw Mistake(
+          message: "options have names: expected name=value, found \(argument.value.shown)",
+          location: argument.location)
+      }
+      guard position < options.count else {
+        let limit =
+          switch options.count {
+          case 0: "no arguments"
+          case 1: "at most 1 argument"
+          default: "at most \(options.count) arguments"
+          }
+        throw Mistake(message: "\(signature.name) takes \(limit)", location: argument.location)
       }
       return position
     }
-    if let index = signature.options.firstIndex(where: { $0.name == name }) { return index }
-    let hint = nearestName(to: name, among: signature.options.map(\.name))
-      .map { "; did you mean '\($0)'?" } ?? ""
-    let what =
-      signature.kind == .options ? "there is no option" : "\(signature.name) has no option"
-    throw NotationError("\(what) '\(name)'\(hint)", at: argument.location, in: source)
+    if let index = options.firstIndex(where: { $0.name == name }) { return index }
+    let owner = signature.kind == .options ? "there is" : "\(signature.name) has"
+    throw Mistake(
+      message: "\(owner) no option \(name.shown)" + didYouMean(name, among: options.map(\.name)),
+      location: argument.location)
   }
 
-  private func defaultCall(_ name: String, _ option: Option) -> BoundCall {
-    let call = Call(name: name, location: .start)
-    guard let kind = option.type.callKind, let bound = try? bind(call, as: kind, source: name) else {
-      preconditionFailure("the default \(name) of \(option.name) is not in the registry")
+  private func defaultValue(_ option: Option) -> Value? {
+    switch option.defaultValue {
+    case .value(let value):
+      return value
+    case .call(let name):
+      let call = Call(name: name, location: .start)
+      guard let kind = option.type.callKind, let bound = try? bind(call, as: kind) else {
+        preconditionFailure("the default \(name) of \(option.name) is not in the registry")
+      }
+      return .call(bound)
+    case nil:
+      return nil
     }
-    return bound
   }
 
   // MARK: Types
 
-  private func value(
-    _ expression: Expression, _ type: OptionType, _ name: String, _ source: String
-  ) throws(NotationError) -> Value {
-    let mismatch = NotationError(
-      "\(name): expected \(type.shown), found \(expression.shown)", at: expression.location,
-      in: source)
+  /// Checks a value of the option `name`.
+  private func value(_ expression: Expression, _ type: OptionType, _ name: String)
+    throws(Mistake) -> Value
+  {
+    func mismatch(_ hint: String = "") -> Mistake {
+      Mistake(
+        message: "\(name): expected \(type.shown), found \(expression.shown)\(hint)",
+        location: expression.location)
+    }
     switch (type, expression.kind) {
     case (.integer(let range), .integer(let value)) where range.contains(value):
       return .integer(value)
@@ -119,64 +168,41 @@ public struct Registry: Sendable {
       return .number(value)
     case (.boolean, .boolean(let value)):
       return .boolean(value)
-    case (.text, .text(let value)):
-      return .text(value)
-    case (.text, .call(let call)) where !call.hasParentheses:
-      return .text(call.name)
-    case (.choice(let names), .call(let call)) where !call.hasParentheses:
-      return .text(try choice(call.name, names, mismatch))
-    case (.choice(let names), .text(let text)):
-      return .text(try choice(text, names, mismatch))
+    case (.text, _):
+      guard let word = expression.word else { throw mismatch() }
+      return .text(word)
+    case (.choice(let names), _):
+      guard let word = expression.word else { throw mismatch() }
+      guard names.contains(word) else { throw mismatch(didYouMean(word, among: names)) }
+      return .text(word)
     case (.call(let kind), .call(let call)):
-      return .call(try bind(call, as: kind, source: source))
+      return .call(try bind(call, as: kind))
     case (.call(let kind), .text(let text)):
-      let call = Call(name: text, location: expression.location)
-      return .call(try bind(call, as: kind, source: source))
+      return .call(try bind(Call(name: text, location: expression.location), as: kind))
     case (.list(let element), .list(let expressions)):
       var values: [Value] = []
-      for expression in expressions { values.append(try value(expression, element, name, source)) }
+      for expression in expressions { values.append(try value(expression, element, name)) }
       return .list(values)
     case (.optional, .none):
       return .none
-    case (.optional(let type), _):
-      return try value(expression, type, name, source)
+    case (.optional(let type), _) where type.mayTake(expression):
+      return try value(expression, type, name)
     case (.either(let types), _):
-      guard let value = try first(expression, types, name, source) else { throw mismatch }
-      return value
-    default:
-      throw mismatch
-    }
-  }
-
-  private func choice(_ name: String, _ names: [String], _ mismatch: NotationError)
-    throws(NotationError) -> String
-  {
-    if names.contains(name) { return name }
-    var error = mismatch
-    if let near = nearestName(to: name, among: names) { error.message += "; did you mean '\(near)'?" }
-    throw error
-  }
-
-  /// The first of several types that fits. A call that names something known but gets its arguments
-  /// wrong says what is wrong with them.
-  private func first(
-    _ expression: Expression, _ types: [OptionType], _ name: String, _ source: String
-  ) throws(NotationError) -> Value? {
-    for type in types {
-      do {
-        return try value(expression, type, name, source)
-      } catch {
-        if case .call(let call) = expression.kind, let kind = type.callKind,
-          indices[kind]?[call.name] != nil || types.count(where: \.takesNames) == 1
-        {
-          throw error
-        }
-        if case .list(let elements) = expression.kind, case .list(.call) = type, !elements.isEmpty {
-          throw error
+      // Where only one of the types is written in this way, its own mistake says more than that
+      // none of them fits.
+      let alike = types.filter { $0.mayTake(expression) }
+      var mistake = mismatch()
+      for type in alike {
+        do {
+          return try value(expression, type, name)
+        } catch {
+          if alike.count == 1 { mistake = error }
         }
       }
+      throw mistake
+    default:
+      throw mismatch()
     }
-    return nil
   }
 
   // MARK: Texts
@@ -185,24 +211,17 @@ public struct Registry: Sendable {
     var texts: [String] = []
     var isPositional = signature.kind != .options
     for (option, value) in zip(signature.options, values) {
+      let text = value.canonical(as: option.type)
       if option.defaultValue == nil && isPositional {
-        texts.append(value.canonical)
+        texts.append(text)
         continue
       }
       isPositional = false
-      if value != defaultValue(option) { texts.append("\(option.name)=\(value.canonical)") }
+      if value != defaultValue(option) { texts.append("\(option.name)=\(text)") }
     }
     let list = texts.joined(separator: ", ")
     if signature.kind == .options { return list }
     return list.isEmpty ? signature.name : "\(signature.name)(\(list))"
-  }
-
-  private func defaultValue(_ option: Option) -> Value? {
-    switch option.defaultValue {
-    case .value(let value): value
-    case .call(let name): .call(defaultCall(name, option))
-    case nil: nil
-    }
   }
 
   /// Lines of TAB-separated fields about a name, or about all of them; see `refrain_describe`.
@@ -216,7 +235,7 @@ public struct Registry: Sendable {
     return found.flatMap { signature in
       ["\(signature.kind.rawValue)\t\(signature.name)\t\(signature.meaning)"]
         + signature.options.map { option in
-          let value = defaultValue(option).map(\.canonical) ?? "required"
+          let value = defaultValue(option)?.canonical(as: option.type) ?? "required"
           return "\(option.name)\t\(option.type.shown)\t\(value)\t\(option.meaning)"
         }
     }.joined(separator: "\n")
@@ -239,13 +258,20 @@ extension OptionType {
     }
   }
 
-  /// Whether a bare name may stand for it.
-  fileprivate var takesNames: Bool {
-    switch self {
-    case .call, .choice, .text: true
-    case .optional(let type): type.takesNames
-    case .either(let types): types.contains(where: \.takesNames)
-    default: false
+  /// Whether its values are written in this way; they may still be the wrong ones.
+  fileprivate func mayTake(_ expression: Expression) -> Bool {
+    switch (self, expression.kind) {
+    case (.integer, .integer), (.integer, .number), (.number, .integer), (.number, .number),
+      (.boolean, .boolean), (.call, .call), (.list, .list), (.optional, .none):
+      true
+    case (.text, _), (.choice, _), (.call, .text):
+      expression.word != nil
+    case (.optional(let type), _):
+      type.mayTake(expression)
+    case (.either(let types), _):
+      types.contains { $0.mayTake(expression) }
+    default:
+      false
     }
   }
 }

@@ -51,15 +51,17 @@ public indirect enum OptionType: Sendable {
   var shown: String {
     switch self {
     case .integer(let range):
-      range.upperBound >= Int(Int32.max)
-        ? (range.lowerBound <= Int(Int32.min) ? "an integer" : "an integer ≥ \(range.lowerBound)")
-        : "an integer of \(range.lowerBound) … \(range.upperBound)"
+      switch (range.lowerBound, range.upperBound) {
+      case (.min, .max): "an integer"
+      case (let lower, .max): "an integer ≥ \(lower)"
+      case (let lower, let upper): "an integer of \(lower) … \(upper)"
+      }
     case .number(let range): range.shown
     case .boolean: "true or false"
     case .text: "a text"
     case .choice(let names):
       names.count == 1 ? names[0] : "one of " + names.joined(separator: ", ")
-    case .call(let kind): kind == .options ? "options" : "\(kind.article) \(kind.rawValue)"
+    case .call(let kind): kind.shown
     case .list(let type): "a list, each \(type.shown)"
     case .optional(let type): "\(type.shown), or none"
     case .either(let types): types.map(\.shown).joined(separator: ", or ")
@@ -68,7 +70,40 @@ public indirect enum OptionType: Sendable {
 }
 
 extension SignatureKind {
-  fileprivate var article: String { "aeiou".contains(rawValue.first!) ? "an" : "a" }
+  /// As messages name one of its members.
+  var shown: String {
+    switch self {
+    case .activation, .initializer, .optimizer: "an \(rawValue)"
+    case .layer, .loss, .schedule, .scaler: "a \(rawValue)"
+    case .options: "options"
+    }
+  }
+}
+
+extension OptionType {
+  /// Whether an integer, or a list with one in it, may be a value.
+  var takesIntegers: Bool {
+    contains { if case .integer = $0 { true } else { false } }
+  }
+
+  /// Whether a text, or a list with one in it, may be a value.
+  var takesTexts: Bool {
+    contains { type in
+      switch type {
+      case .text, .choice: true
+      default: false
+      }
+    }
+  }
+
+  /// Whether it, or a type that it is made of, is what `condition` asks for.
+  private func contains(_ condition: (OptionType) -> Bool) -> Bool {
+    switch self {
+    case .list(let type), .optional(let type): type.contains(condition)
+    case .either(let types): types.contains { $0.contains(condition) }
+    default: condition(self)
+    }
+  }
 }
 
 /// An option of a layer, loss or other.

@@ -2,13 +2,13 @@
 
 /// The candidate that differs least from `name`, if it is close enough to be a slip: at most a third
 /// of the letters changed, added, dropped or exchanged with their neighbour (Damerau 1964). Case
-/// does not count.
+/// does not count, nor does anything beyond the first 64 bytes; of several, the first is taken.
 public func nearestName(to name: String, among candidates: [String]) -> String? {
   let wanted = Array(name.lowercased().utf8.prefix(64))
   var best: (name: String, distance: Int)?
   for candidate in candidates {
     let letters = Array(candidate.lowercased().utf8.prefix(64))
-    let limit = max(1, max(wanted.count, letters.count) / 3)
+    let limit = max(wanted.count, letters.count) / 3
     guard abs(letters.count - wanted.count) <= limit else { continue }
     let distance = editDistance(wanted, letters)
     if distance <= limit, distance < best?.distance ?? .max { best = (candidate, distance) }
@@ -16,12 +16,13 @@ public func nearestName(to name: String, among candidates: [String]) -> String? 
   return best?.name
 }
 
+/// Damerau's distance where no letter is changed twice ("optimal string alignment").
 private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
   var rows = [[Int]](
     repeating: [Int](repeating: 0, count: b.count + 1), count: a.count + 1)
+  guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
   for i in 0...a.count { rows[i][0] = i }
   for j in 0...b.count { rows[0][j] = j }
-  guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
   for i in 1...a.count {
     for j in 1...b.count {
       let change = a[i - 1] == b[j - 1] ? 0 : 1

@@ -25,24 +25,35 @@ public struct Expression: Sendable {
     Expression(.call(Call(name: name, location: location)), at: location)
   }
 
+  /// What stands there, if it is a text, or a name that may stand for one.
+  var word: String? {
+    switch kind {
+    case .text(let text): text
+    case .call(let call) where !call.hasParentheses: call.name
+    default: nil
+    }
+  }
+
   /// As messages show what was found.
   var shown: String {
     switch kind {
     case .integer(let value): "\(value)"
     case .number(let value): "\(value)"
     case .boolean(let value): "\(value)"
-    case .text(let value): Value.quoted(value)
+    case .text(let value): value.shown
     case .none: "none"
-    case .call(let call): call.hasParentheses ? "\(call.name)(…)" : call.name
+    case .call(let call): (call.hasParentheses ? "a call of " : "") + call.name.shown
     case .list: "a list"
     }
   }
 }
 
+/// A value in a call or an option text, by position or by name.
 public struct Argument: Sendable {
   /// nil for a positional one.
   public let name: String?
   public let value: Expression
+  /// Of the name, or of the value if there is none.
   public let location: SourceLocation
 
   init(name: String? = nil, value: Expression, location: SourceLocation) {
@@ -52,6 +63,7 @@ public struct Argument: Sendable {
   }
 }
 
+/// A name with arguments. `softmax` and `softmax()` are the same but for `hasParentheses`.
 public struct Call: Sendable {
   public let name: String
   public let arguments: [Argument]
@@ -84,11 +96,14 @@ enum FlowElement: Sendable {
 
 /// `[a, b] = x -> Layer(…) -> …`
 struct Statement: Sendable {
+  /// Empty where the values get no name.
   let targets: [Identifier]
+  /// Never empty.
   let flow: [FlowElement]
   let location: SourceLocation
 }
 
+/// A model's text.
 struct Program: Sendable {
   let statements: [Statement]
 }

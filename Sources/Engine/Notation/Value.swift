@@ -10,25 +10,32 @@ public indirect enum Value: Equatable, Sendable {
   case call(BoundCall)
   case list([Value])
 
-  /// Canonical notation, which reads back as the same value.
-  var canonical: String {
+  /// Canonical notation, which reads back as the same value of an option of this type.
+  func canonical(as type: OptionType) -> String {
     switch self {
-    case .integer(let value): "\(value)"
-    case .number(let value): Self.shortest(value)
-    case .boolean(let value): value ? "true" : "false"
-    case .text(let value): Self.isPlainName(value) ? value : Self.quoted(value)
-    case .none: "none"
-    case .call(let call): call.canonical
-    case .list(let values): "[" + values.map(\.canonical).joined(separator: ", ") + "]"
+    case .integer(let value): return "\(value)"
+    case .number(let value): return Self.shortest(value, keepsFraction: type.takesIntegers)
+    case .boolean(let value): return value ? "true" : "false"
+    case .text(let value): return Self.isPlainName(value) ? value : Self.quoted(value)
+    case .none: return "none"
+    case .call(let call):
+      let text = call.canonical
+      return type.takesTexts && Self.isPlainName(text) ? text + "()" : text
+    case .list(let values):
+      return "[" + values.map { $0.canonical(as: type) }.joined(separator: ", ") + "]"
     }
   }
 
-  /// The shortest text that reads back as the same number; whole numbers without a fraction.
-  private static func shortest(_ value: Double) -> String {
-    if value == value.rounded(), abs(value) < 1e15, !(value == 0 && value.sign == .minus) {
-      return "\(Int(value))"
+  /// The shortest text that reads back as the same number.
+  ///
+  /// - Parameter keepsFraction: whether `3.0` stays so, where `3` would be read as an integer.
+  private static func shortest(_ value: Double, keepsFraction: Bool) -> String {
+    if !keepsFraction, abs(value) < 1e15, let whole = Int(exactly: value),
+      !(whole == 0 && value.sign == .minus)
+    {
+      return "\(whole)"
     }
-    return value == .infinity ? "inf" : "\(value)"
+    return "\(value)"
   }
 
   private static let reserved: Set<String> = ["true", "True", "false", "False", "none", "None", "inf"]
@@ -51,7 +58,7 @@ public indirect enum Value: Equatable, Sendable {
       case "\\": quoted += "\\\\"
       case "'": quoted += "\\'"
       default:
-        if scalar.value < 32 || scalar.value == 127 {
+        if scalar.isControl {
           quoted += "\\u{\(String(scalar.value, radix: 16))}"
         } else {
           quoted.unicodeScalars.append(scalar)
