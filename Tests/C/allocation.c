@@ -47,7 +47,8 @@ int main(void) {
   static float x[60], y[99];
   static int32_t ids[3] = {1, 2, 49};
   long before = allocations;
-  free(malloc(1));
+  void *volatile seen = malloc(1);
+  free(seen);
   CHECK(allocations == before + 1, "allocations are not seen");
   for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
     refrain_model *model = make(models[m]);
