@@ -84,5 +84,6 @@ let package = Package(
 
     .testTarget(
       name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], swiftSettings: checked),
+    .testTarget(name: "NotationTests", dependencies: ["Engine"], swiftSettings: checked),
   ]
 )
