@@ -189,6 +189,14 @@ static void test_saving(void) {
   CHECK(strstr(notation, "LSTM(200)"), "the file behind the link is '%s'", notation);
   refrain_model_release(old);
   unlink(in_folder("link"));
+  CHECK(symlink("nowhere", in_folder("dangling")) == 0, "no link");
+  FAILS(REFRAIN_FILE, "dangling", refrain_model_save(model, in_folder("dangling")));
+  unlink(in_folder("dangling"));
+  char longest[256];
+  memset(longest, 'n', 255);
+  longest[255] = 0;
+  OK(refrain_model_save(model, in_folder(longest)));
+  unlink(in_folder(longest));
 
   /* a parameter that is not finite cannot be saved */
   float *data;
