@@ -83,7 +83,9 @@ let package = Package(
       ]),
 
     .testTarget(
-      name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], swiftSettings: checked),
+      name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], exclude: ["check_levels.py"],
+      swiftSettings: checked),
+    .testTarget(name: "MetricsTests", dependencies: ["Engine"], swiftSettings: checked),
     .testTarget(name: "NotationTests", dependencies: ["Engine"], swiftSettings: checked),
   ]
 )

@@ -50,6 +50,7 @@ private func describe(_ error: any Error) -> (Int32, String) {
   case let error as NotationError: (Int32(REFRAIN_NOTATION), error.description)
   case let error as EngineError: (status(of: error), error.description)
   case let error as MemoryError: (Int32(REFRAIN_MEMORY), message(of: error))
+  case let error as MetricsError: (Int32(REFRAIN_ARGUMENT), error.description)
   case let error as DataError: (status(of: error), error.description)
   case let error as FileError: (Int32(REFRAIN_FILE), error.description)
   case let error as FormatError: (Int32(REFRAIN_FORMAT), error.description)

@@ -12,28 +12,14 @@ public func refrain_metrics_classes(
   boundary {
     let result = try required(metrics, named: "metrics")
     let count = try elements((count, "count"))
-    guard (1...1 << 15).contains(classes) else {
-      throw BoundaryError.argument("classes: expected 1 … \(1 << 15), found \(classes)")
-    }
-    _ = try elements((Int64(count), "count"), (classes, "classes"))
-    let size = Int(classes)
-    let truth = count == 0 ? nil : try required(truth, named: "truth")
-    let predicted = count == 0 ? nil : try required(predicted, named: "predicted")
-    var collected = ClassificationMetrics(classes: size)
-    for item in 0..<count {
-      guard let truth, let predicted else { break }
-      for (name, id) in [("truth", truth[item]), ("predicted", predicted[item])]
-      where !(0..<size).contains(Int(id)) {
-        throw BoundaryError.argument(
-          "\(name)[\(item)]: expected a class of 0 … \(size - 1), found \(id)")
-      }
-      collected.add(
-        truth: Int(truth[item]), predicted: Int(predicted[item]),
-        weight: try weight(weights, item),
-        probabilities: probabilities.map {
-          Array(UnsafeBufferPointer(start: $0 + item * size, count: size))
-        })
-    }
+    let classes = try size(classes, named: "classes")
+    let scores = try elements((Int64(count), "count"), (Int64(classes), "classes"))
+    var collected = try ClassificationMetrics(classes: classes)
+    try collected.add(
+      truth: try array(truth, count, named: "truth"),
+      predicted: try array(predicted, count, named: "predicted"),
+      weights: weights.map { UnsafeBufferPointer(start: $0, count: count) },
+      probabilities: probabilities.map { UnsafeBufferPointer(start: $0, count: scores) })
     result.pointee = try Handles.make(
       MetricsBox(EvaluationResult(loss: nil, figures: .classes(collected))), .metrics)
   }
@@ -47,27 +33,21 @@ public func refrain_metrics_numbers(
   boundary {
     let result = try required(metrics, named: "metrics")
     let count = try elements((count, "count"))
-    let truth = count == 0 ? nil : try required(truth, named: "truth")
-    let predicted = count == 0 ? nil : try required(predicted, named: "predicted")
     var collected = RegressionMetrics()
-    for item in 0..<count {
-      guard let truth, let predicted else { break }
-      collected.add(
-        truth: Double(truth[item]), predicted: Double(predicted[item]),
-        weight: try weight(weights, item))
-    }
+    try collected.add(
+      truth: try array(truth, count, named: "truth"),
+      predicted: try array(predicted, count, named: "predicted"),
+      weights: weights.map { UnsafeBufferPointer(start: $0, count: count) })
     result.pointee = try Handles.make(
       MetricsBox(EvaluationResult(loss: nil, figures: .numbers(collected))), .metrics)
   }
 }
 
-private func weight(_ weights: UnsafePointer<Float>?, _ item: Int) throws -> Double {
-  guard let weights else { return 1 }
-  guard weights[item].isFinite, weights[item] >= 0 else {
-    throw BoundaryError.argument(
-      "weights[\(item)]: expected a finite weight ≥ 0, found \(weights[item])")
-  }
-  return Double(weights[item])
+/// An array that must be there unless it is empty.
+private func array<T>(_ pointer: UnsafePointer<T>?, _ count: Int, named name: String) throws
+  -> UnsafeBufferPointer<T>
+{
+  UnsafeBufferPointer(start: count == 0 ? nil : try required(pointer, named: name), count: count)
 }
 
 @_cdecl("refrain_metrics_release") @implementation
@@ -112,10 +92,11 @@ public func refrain_metrics_confusion(
       return
     }
     classes.pointee = Int64(figures.classes)
-    guard let counts, capacity >= figures.confusion.count else {
-      throw BoundaryError.capacity(
-        "counts: needs room for \(figures.confusion.count) numbers, found \(capacity)")
+    let needed = try elements(
+      (Int64(figures.classes), "classes"), (Int64(figures.classes), "classes"))
+    guard let counts, capacity >= needed else {
+      throw BoundaryError.capacity("counts: needs room for \(needed) numbers, found \(capacity)")
     }
-    counts.update(from: figures.confusion, count: figures.confusion.count)
+    try figures.writeConfusion(into: UnsafeMutableBufferPointer(start: counts, count: needed))
   }
 }

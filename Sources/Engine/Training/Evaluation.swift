@@ -28,7 +28,7 @@ struct Evaluation {
   }
 
   /// What an evaluation collects besides the loss.
-  typealias Collector = (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void
+  typealias Collector = (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) throws -> Void
 
   /// - Parameter collect: sees every item that counts, in order.
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
@@ -96,8 +96,9 @@ struct Evaluation {
     total.divisors = objective.withReductions(total.divisors)
     if let collect {
       for item in collected.joined() {
-        item.y.withUnsafeBufferPointer { y in
-          item.target.withTarget { collect(y.baseAddress!, $0, item.weight) }
+        try item.y.withUnsafeBufferPointer { y in
+          guard let y = y.baseAddress else { return }
+          try item.target.withTarget { try collect(y, $0, item.weight) }
         }
       }
     }
@@ -118,11 +119,14 @@ private enum CollectedTarget {
     }
   }
 
-  func withTarget(_ body: (Loss.ItemTarget) -> Void) {
+  func withTarget(_ body: (Loss.ItemTarget) throws -> Void) rethrows {
     switch self {
-    case .id(let id): body(.id(id))
+    case .id(let id): try body(.id(id))
     case .values(let values):
-      values.withUnsafeBufferPointer { body(.values($0.baseAddress!)) }
+      try values.withUnsafeBufferPointer { values in
+        guard let values = values.baseAddress else { return }
+        try body(.values(values))
+      }
     }
   }
 }

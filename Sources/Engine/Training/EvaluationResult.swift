@@ -22,8 +22,8 @@ public struct EvaluationResult {
   public func value(named name: String, index: Int) -> Double? {
     if name == "loss" { return loss }
     switch figures {
-    case .classes(let metrics): return metrics.value(named: name, index: index < 0 ? nil : index)
-    case .numbers(let metrics): return metrics.value(named: name, index: index < 0 ? nil : index)
+    case .classes(let metrics): return metrics.value(named: name, index: index)
+    case .numbers(let metrics): return metrics.value(named: name)
     }
   }
 }
@@ -34,33 +34,32 @@ extension Evaluation {
     let shape = model.outputShape(0)
     let size = shape.lastAxis
     let loss = objective.losses[0]
+    let isProbability = objective.fused[model.graph.outputs[0]]
     switch loss.kind {
     case .crossEntropy:
-      var metrics = ClassificationMetrics(classes: size)
-      let isProbability = objective.fused[model.graph.outputs[0]]
+      var metrics = try ClassificationMetrics(classes: size)
       var probabilities = [Float](repeating: 0, count: size)
       let sums = try run { y, target, weight in
-        if isProbability {
-          for k in 0..<size { probabilities[k] = y[k] }
-        } else {
-          probabilities.withUnsafeMutableBufferPointer {
-            kernels.softmax(y, $0.baseAddress!, rows: 1, columns: size)
+        probabilities.withUnsafeMutableBufferPointer { probabilities in
+          guard let p = probabilities.baseAddress else { return }
+          if isProbability {
+            p.update(from: y, count: size)
+          } else {
+            kernels.softmax(y, p, rows: 1, columns: size)
           }
         }
-        let truth = target.asClass(size)
-        metrics.add(
-          truth: truth, predicted: largest(y, size), weight: weight, probabilities: probabilities)
+        try metrics.add(
+          truth: target.asClass(size), predicted: largest(y, size), weight: weight, probabilities)
       }
       return EvaluationResult(loss: sums.loss, figures: .classes(metrics))
     case .binaryCrossEntropy:
-      var metrics = ClassificationMetrics(classes: 2)
-      let isProbability = objective.fused[model.graph.outputs[0]]
+      var metrics = try ClassificationMetrics(classes: 2)
       let sums = try run { y, target, weight in
         for k in 0..<size {
           let p = isProbability ? Double(y[k]) : 1 / (1 + exp(-Double(y[k])))
-          metrics.add(
-            truth: target.isPositive(k) ? 1 : 0, predicted: p > 0.5 ? 1 : 0, weight: weight,
-            probabilities: [Float(1 - p), Float(p)])
+          try metrics.add(
+            truth: target.number(k) > 0.5 ? 1 : 0, predicted: p > 0.5 ? 1 : 0, weight: weight,
+            [Float(1 - p), Float(p)])
         }
       }
       return EvaluationResult(loss: sums.loss, figures: .classes(metrics))
@@ -68,10 +67,46 @@ extension Evaluation {
       var metrics = RegressionMetrics()
       let sums = try run { y, target, weight in
         for k in 0..<size {
-          metrics.add(truth: target.number(k), predicted: Double(y[k]), weight: weight)
+          try metrics.add(truth: Float(target.number(k)), predicted: y[k], weight: weight)
         }
       }
       return EvaluationResult(loss: sums.loss, figures: .numbers(metrics))
+    }
+  }
+}
+
+extension ClassificationMetrics {
+  /// Adds a single item.
+  fileprivate mutating func add(
+    truth: Int, predicted: Int, weight: Double, _ probabilities: [Float]
+  ) throws {
+    try probabilities.withUnsafeBufferPointer { probabilities in
+      try withUnsafePointer(to: Int32(truth)) { truth in
+        try withUnsafePointer(to: Int32(predicted)) { predicted in
+          try withUnsafePointer(to: Float(weight)) { weight in
+            try add(
+              truth: UnsafeBufferPointer(start: truth, count: 1),
+              predicted: UnsafeBufferPointer(start: predicted, count: 1),
+              weights: UnsafeBufferPointer(start: weight, count: 1), probabilities: probabilities)
+          }
+        }
+      }
+    }
+  }
+}
+
+extension RegressionMetrics {
+  /// Adds a single item.
+  fileprivate mutating func add(truth: Float, predicted: Float, weight: Double) throws {
+    try withUnsafePointer(to: truth) { truth in
+      try withUnsafePointer(to: predicted) { predicted in
+        try withUnsafePointer(to: Float(weight)) { weight in
+          try add(
+            truth: UnsafeBufferPointer(start: truth, count: 1),
+            predicted: UnsafeBufferPointer(start: predicted, count: 1),
+            weights: UnsafeBufferPointer(start: weight, count: 1))
+        }
+      }
     }
   }
 }
@@ -89,5 +124,4 @@ extension Loss.ItemTarget {
     case .values(let values): Double(values[k])
     }
   }
-  fileprivate func isPositive(_ k: Int) -> Bool { number(k) > 0.5 }
 }
