@@ -91,8 +91,12 @@ def test_softmax_bears_large_numbers() -> None:
 # -- layers and options
 
 
+# Row 0 of an embedding that masks it does not learn, though its output depends on it.
+DIFFERENTIABLE = [name for name in generate.networks() if name != "embedding_mask_zero"]
+
+
 @pytest.mark.parametrize("situation", ["full", "lengths_mask", "one_of_each"])
-@pytest.mark.parametrize("name", generate.networks())
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_layers_agree_with_differences(name: str, situation: str) -> None:
   problem = generate.problem(
     generate.networks()[name](), generate.SITUATIONS[situation], seed=len(name)

@@ -139,6 +139,7 @@ LAYERS: dict[str, Callable[[Network], None]] = {
   "branches": _branches,
   "states_between_layers": _states_between_layers,
   "embedding": _embedded(False),
+  "embedding_mask_zero": _embedded(True),
   "embedding_lstm": _embedded(False, ("LSTM", 3)),
   "embedding_mask_zero_lstm": _embedded(True, ("LSTM", 3)),
   "embedding_mask_zero_gru_gru": _embedded(True, ("GRU", 3, _SEQUENCES), ("GRU", 6)),
