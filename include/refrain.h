@@ -91,7 +91,7 @@
  *         fprintf(stderr, "%s\n", refrain_last_error());
  *         return 1;
  *     }
- *     refrain_trainer_fit(trainer, &train, &valid, "epochs=5, batch_size=32", on_progress, NULL);
+ *     refrain_trainer_fit(trainer, &train, &valid, "epochs=5, threads=2", on_progress, NULL);
  *     refrain_model_save(model, "reviews.refrain");
  *     refrain_trainer_release(trainer);
  *     refrain_model_release(model);
@@ -252,8 +252,8 @@ typedef struct refrain_metrics refrain_metrics;
  * seed      the same notation and seed give the same parameters, bit for bit.
  * model     receives the model; pass it to refrain_model_release().
  *
- * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_NOTATION, REFRAIN_ARGUMENT or REFRAIN_MEMORY.
- * Since 0.1.
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_NOTATION (with line, column and a caret),
+ * REFRAIN_ARGUMENT (not UTF-8) or REFRAIN_MEMORY. Since 0.1.
  */
 refrain_status refrain_model_create(const char *notation, uint64_t seed, refrain_model **model);
 
@@ -604,7 +604,7 @@ refrain_status refrain_trainer_backward_loss(refrain_trainer *trainer, const ref
  * gradient_norm  receives the global norm before clipping. May be NULL.
  *
  * Returns REFRAIN_OK, REFRAIN_HANDLE, REFRAIN_ORDER (no backward pass and no gradient was asked
- * for) or REFRAIN_NOT_FINITE (the parameters are left as they were). Since 0.1.
+ * for) or REFRAIN_NOT_FINITE (a gradient is not; the parameters are left as they were). Since 0.1.
  */
 refrain_status refrain_trainer_update(refrain_trainer *trainer, double *gradient_norm);
 

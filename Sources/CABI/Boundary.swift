@@ -70,6 +70,7 @@ private func message(of error: ThreadError) -> String {
 private func status(of error: DataError) -> Int32 {
   switch error {
   case .argument: Int32(REFRAIN_ARGUMENT)
+  case .features: Int32(REFRAIN_SHAPE)
   case .order: Int32(REFRAIN_ORDER)
   case .state: Int32(REFRAIN_FORMAT)
   case .unknownID: Int32(REFRAIN_NAME)

@@ -72,8 +72,7 @@ public struct Scaler: Equatable, Sendable {
   private func check(_ features: Int) throws(DataError) {
     guard !shifts.isEmpty else { throw .order("the scaler needs data (fit) before it can scale") }
     guard features == shifts.count else {
-      throw .argument(
-        name: "features", message: "the scaler has \(shifts.count), found \(features)")
+      throw .features(expected: shifts.count, found: features)
     }
   }
 

@@ -27,7 +27,7 @@ def test_fit_learns_and_keeps_a_history(classifier, capfd):
   }  # fmt: skip
   assert history["accuracy"][-1] > 0.9 > history["accuracy"][0]
   assert history["loss"][-1] < history["loss"][0]
-  assert all(seconds >= 0 for seconds in history["seconds"])
+  assert all(seconds > 0 for seconds in history["seconds"])
   assert history.best_epoch == int(np.argmin(history["val_loss"]))
   assert history["learning_rate"] == pytest.approx([0.02] * 30)
   assert "epochs" in repr(history) and not history.interrupted
@@ -110,9 +110,18 @@ def test_on_progress_sees_everything_and_can_stop(classifier):
   history = classifier.fit(x, y, epochs=5, batch_size=16, on_progress=watch, verbose=0)
   assert [p.batch for p in seen if not p.epoch_end] == [0, 1, 2, 0, 1]
   assert [p.epoch_end for p in seen] == [False] * 3 + [True] + [False] * 2
+  assert history["seconds"] == [seen[3].seconds]
   assert seen[2].sequences == 48 and seen[2].batches == 3 and seen[-1].updates == 5
   assert seen[0].epochs == 5 and seen[0].loss > 0 and math.isnan(seen[0].val_loss)
   assert history.interrupted and history.epochs == 1
+
+
+def test_seconds_are_those_of_each_epoch(classifier):
+  x, y = ids_problem(48)
+  ends = []
+  history = classifier.fit(x, y, epochs=4, on_progress=ends.append, verbose=0)
+  total = [progress.seconds for progress in ends if progress.epoch_end]
+  assert np.cumsum(history["seconds"]) == pytest.approx(total)
 
 
 def test_exceptions_of_on_progress_propagate_and_the_model_lives(classifier):

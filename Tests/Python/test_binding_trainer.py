@@ -92,3 +92,18 @@ def test_backward_loss_gives_input_gradients_when_asked():
   np.testing.assert_allclose(dx, by_hand, rtol=1e-4, atol=1e-6)
   with pytest.raises(refrain.OrderError):
     model.trainer().fit(x, y, verbose=0)  # it has no loss
+
+
+def test_ids_beside_numbers_have_no_gradient():
+  model = refrain.Model(
+    "w = Input(ids) -> Embedding(20, 4)\nx = Input(3)\n[w, x] -> Concat -> GRU(5) -> Dense(2)",
+    seed=1,
+  )
+  rng = np.random.default_rng(1)
+  ids, x = rng.integers(1, 20, (4, 6)).astype(np.int32), rng.normal(size=(4, 6, 3))
+  kept = ids.copy()
+  trainer = model.trainer()
+  trainer.forward([ids, x])
+  none, dx = trainer.backward(np.ones((4, 2)))
+  assert none is None and dx.shape == x.shape and dx.any()
+  assert np.array_equal(ids, kept)

@@ -58,6 +58,11 @@ extension Trainer {
   ) throws {
     guard let objective else { throw EngineError.order("fit needs a trainer with a loss") }
     let fit = try FitOptions(text)
+    let own = executor
+    defer { executor = own }
+    if let threads = fit.threads, threads != own.pool.threads {
+      executor = Executor(model, isTraining: true, pool: try WorkerPool(threads: threads))
+    }
     var loop = try FitLoop(self, objective, fit, source, validation, progress)
     try loop.run()
   }

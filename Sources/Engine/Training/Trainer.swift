@@ -11,7 +11,8 @@ import Kernels
 public final class Trainer {
   public let model: Model
   let options: TrainerOptions
-  let executor: Executor
+  /// Another one while a fit has its own number of threads.
+  var executor: Executor
   let objective: Objective?
 
   let gradients: AlignedBuffer<Float>

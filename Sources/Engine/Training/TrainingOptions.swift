@@ -87,6 +87,9 @@ struct FitOptions: Sendable {
         "restore_best", .boolean, default: .boolean(false),
         "Whether to end with the parameters of the best epoch."),
       Option(
+        "threads", .optional(.integer(1...256)), default: .none,
+        "Threads to use in this fit, exactly; none: the trainer's."),
+      Option(
         "resume", .boolean, default: .boolean(false),
         "Whether to go on with the fit that was cancelled or loaded from a checkpoint."),
     ])
@@ -99,6 +102,7 @@ struct FitOptions: Sendable {
   let minDelta: Double
   let monitorsAccuracy: Bool
   let restoresBest: Bool
+  let threads: Int?
   let resumes: Bool
 
   init(_ text: String) throws {
@@ -111,6 +115,7 @@ struct FitOptions: Sendable {
     minDelta = options.number("min_delta")
     monitorsAccuracy = options.text("monitor") == "accuracy"
     restoresBest = options.boolean("restore_best")
+    threads = options.optionalInteger("threads")
     resumes = options.boolean("resume")
   }
 }

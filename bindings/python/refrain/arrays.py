@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class Description:
   dtype: np.dtype[Any]
   shape: tuple[int | None, ...]
 
-  @property
+  @cached_property
   def is_ids(self) -> bool:
     return self.dtype == np.int32
 
@@ -105,12 +106,12 @@ class Description:
   def rank(self) -> int:
     return len(self.shape)
 
-  @property
+  @cached_property
   def has_timesteps(self) -> bool:
     """Whether the second size is that of time."""
     return self.rank > 1 and self.shape[1] is None
 
-  @property
+  @cached_property
   def step_shape(self) -> tuple[int, ...]:
     """The sizes of one timestep of one sequence."""
     rest = self.shape[2:] if self.has_timesteps else self.shape[1:]

@@ -138,12 +138,11 @@ class Session(_abi.Owner):
     """One timestep of an input with its lanes, and whether the caller left these out."""
     description = self._core.inputs[index]
     expected = (self.lanes, *description.step_shape)
-    array = description.array(np.atleast_1d(value), "x")
-    if self.lanes == 1 and np.shape(value) == expected[1:]:
-      return array.reshape(expected), True
-    if array.shape != expected:
-      raise ShapeError(f"x must have the shape {list(expected)}, found {list(np.shape(value))}")
-    return array, False
+    frame = np.asarray(value)
+    is_bare = self.lanes == 1 and frame.shape == expected[1:]
+    if not is_bare and frame.shape != expected:
+      raise ShapeError(f"x must have the shape {list(expected)}, found {list(frame.shape)}")
+    return description.array(frame.reshape(expected), "x"), is_bare
 
   def reset(self, lane: int | None = None) -> None:
     """Return a lane, or all of them, to the initial state."""
