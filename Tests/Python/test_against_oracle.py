@@ -100,9 +100,7 @@ def test_ids_behind_a_length_may_be_anything() -> None:
   behind = np.arange(ids.shape[1]) >= problem.lengths[:, np.newaxis]
   for garbage in (-1, generate.VOCABULARY, 2**31 - 1, -(2**31)):
     ids[behind] = garbage
-    library.assert_same_bits(
-      library.train(dataclasses.replace(problem, inputs=[ids])), expected
-    )
+    library.assert_same_bits(library.train(dataclasses.replace(problem, inputs=[ids])), expected)
 
 
 def test_a_mask_and_the_equal_lengths_agree() -> None:
@@ -350,9 +348,9 @@ KEPT = 1 / (1 - RATE)
 def readable(cell: str, hidden: int, features: int, of_inputs: bool) -> dict[str, np.ndarray]:
   """Parameters with which a recurrent layer's outputs tell its dropout masks.
 
-  For inputs: unit j sees input j, and stays 0 for ever where that is dropped. For the hidden state:
-  unit j sees itself and a constant, and stays what it was where its state is dropped. The gates that
-  carry a state over are shut.
+  For inputs: unit j sees input j, and stays 0 for ever where that is dropped. For the hidden
+  state: unit j sees itself and a constant, and stays what it was where its state is dropped. The
+  gates that carry a state over are shut.
   """
   kind = generate.CELLS[cell][0]
   gates = {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
@@ -375,9 +373,7 @@ def readable(cell: str, hidden: int, features: int, of_inputs: bool) -> dict[str
   }
 
 
-def read_masks(
-  problem: Problem, cell: str, bidirectional: bool, options: str
-) -> Sequence[Masks]:
+def read_masks(problem: Problem, cell: str, bidirectional: bool, options: str) -> Sequence[Masks]:
   """The masks of the first forward pass of a trainer with these options."""
   hidden, features, timesteps = 6, 5, problem.inputs[0].shape[1]
   batch = len(problem.inputs[0])
@@ -389,9 +385,7 @@ def read_masks(
       for name in problem.parameters
     }
     ones = np.ones_like(problem.inputs[0])
-    told = dataclasses.replace(
-      problem, parameters=parameters, inputs=[ones], output_gradients=None
-    )
+    told = dataclasses.replace(problem, parameters=parameters, inputs=[ones], output_gradients=None)
     output = library.train(told, options).outputs[0]
     for direction, suffix in enumerate(("", "_reverse") if bidirectional else ("",)):
       of_direction = output[..., direction * hidden : (direction + 1) * hidden]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import refrain
-from oracle import conformance, keras_cases, library, torch_cases
+from oracle import conformance, keras_cases, library, onnx_cases, torch_cases
 from oracle.compare import assert_close, assert_results
 from oracle.network import Network
 from oracle.problem import Problem, Result
@@ -94,6 +94,12 @@ def keras_model(case: Any) -> None:
     check(case, problem, expected)
 
 
+def onnx_node(case: Any) -> None:
+  """Outputs alone; tolerances have one number."""
+  for problem, expected in onnx_cases.problems(case, conformance.reader()):
+    assert_results(library.run(problem), expected, case.tol["rtol"], 0.0, case.tol["atol"])
+
+
 # -- training
 
 
@@ -150,9 +156,7 @@ def torch_clip(case: Any) -> None:
 
 def torch_schedule(case: Any) -> None:
   problem = torch_cases.schedule(case)
-  trainer = nine_numbers().trainer(
-    f"optimizer=SGD({problem.base}), schedule={problem.notation}"
-  )
+  trainer = nine_numbers().trainer(f"optimizer=SGD({problem.base}), schedule={problem.notation}")
   rates = []
   for step in range(len(problem.rates)):
     rates.append(trainer.learning_rate)
@@ -296,7 +300,7 @@ def verdicts() -> Iterator[dict[Path, str]]:
       check=False,
     )
     lines = process.stdout.splitlines()
-    found |= dict(zip(rest, lines))
+    found |= dict(zip(rest, lines, strict=False))
     if len(lines) < len(rest):
       found[rest[len(lines)]] = f"ended the process: {process.returncode} {process.stderr[-300:]}"
   yield found
@@ -324,6 +328,8 @@ CHECKS: dict[str, Callable[[Any], None]] = {
   "training": training,
   "keras.layer": keras_layer,
   "keras.model": keras_model,
+  "onnx.node": onnx_node,
+  "onnx.node.official": onnx_node,
   "text.tokenizer": text_tokenizer,
   "text.pad_sequences": text_pad_sequences,
   "metrics": metrics,

@@ -12,12 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import clipping, conformance, generate, keras_cases, losses, schedules, torch_cases
+from oracle import (
+  clipping,
+  conformance,
+  generate,
+  keras_cases,
+  layers,
+  losses,
+  onnx_cases,
+  schedules,
+  torch_cases,
+)
 from oracle.activations import ACTIVATIONS, log_softmax
 from oracle.compare import assert_close, assert_results
-from oracle.network import as_array
+from oracle.network import Masks, as_array
 from oracle.optimizers import OPTIMIZERS
 from oracle.problem import Problem, scalar, solve
+from oracle.row import Row
 from oracle.tape import Tensor, concatenate, largest, stack, tensor
 
 STEP = 1e-6
@@ -80,8 +91,12 @@ def test_softmax_bears_large_numbers() -> None:
 # -- layers and options
 
 
+# Row 0 of an embedding that masks it does not learn, though its output depends on it.
+DIFFERENTIABLE = [name for name in generate.networks() if name != "embedding_mask_zero"]
+
+
 @pytest.mark.parametrize("situation", ["full", "lengths_mask", "one_of_each"])
-@pytest.mark.parametrize("name", generate.networks())
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_layers_agree_with_differences(name: str, situation: str) -> None:
   problem = generate.problem(
     generate.networks()[name](), generate.SITUATIONS[situation], seed=len(name)
@@ -125,10 +140,33 @@ def _agree_along_a_direction(
   assert_close((gradient * direction).sum(), difference, 1e-6, 1e-7, what)
 
 
+def test_skipped_timesteps_repeat_or_are_zero() -> None:
+  """Forward the output before is repeated, 0 before the first; of both directions together, 0."""
+  mask = np.array([[False, True, False, True, False, True]])
+  lengths = np.array([5])
+  for merge_mode in (None, "sum"):
+    network = generate.recurrent("gru", merge_mode=merge_mode, return_sequences=True)
+    problem = generate.problem(network, generate.Situation(1, 6))
+    problem = dataclasses.replace(problem, mask=mask, lengths=lengths)
+    (y,) = solve(problem).outputs[0]
+    assert (y[0] == 0).all() and (y[5] == 0).all()
+    assert (y[1] != 0).all() and (y[3] != y[1]).all()
+    assert (y[2] == (y[1] if merge_mode is None else 0)).all()
+    assert (y[4] == (y[3] if merge_mode is None else 0)).all()
+
+
+def test_pooling_by_hand() -> None:
+  steps = [Tensor([value, -value]) for value in (9.0, 2.0, 5.0, 1.0, 9.0)]
+  row = Row(steps, 4, [False, True, False, True, True])
+  assert (layers.pooling(row, "last").value == [1, -1]).all()
+  assert (layers.pooling(row, "mean").value == [1.5, -1.5]).all()
+  assert (layers.pooling(row, "max").value == [2, -1]).all()
+  for mode in ("last", "mean", "max"):
+    assert (layers.pooling(Row(steps, 0, row.mask), mode).value == [0, 0]).all()
+
+
 def test_dropout_masks_reach_what_they_name() -> None:
   """A mask of zeros on the hidden state is a recurrent product of zero, but not a state of zero."""
-  from oracle.network import Masks
-
   for cell in generate.CELLS:
     problem = generate.problem(
       generate.recurrent(cell, return_sequences=True), generate.SITUATIONS["full"]
@@ -222,9 +260,7 @@ def test_losses_from_probabilities_equal_those_from_logits() -> None:
 def test_items_that_weigh_nothing_do_not_exist() -> None:
   x = np.random.default_rng(4).normal(size=(3, 4))
   few = losses.items([Tensor(row) for row in x[:2]], np.array([1, 2]))
-  more = losses.items(
-    [Tensor(row) for row in x], np.array([1, 2, 3]), np.array([1.0, 1.0, 0.0])
-  )
+  more = losses.items([Tensor(row) for row in x], np.array([1, 2, 3]), np.array([1.0, 1.0, 0.0]))
   assert losses.crossentropy(few).value == losses.crossentropy(more).value
   assert losses.crossentropy([]).value == 0
 
@@ -265,6 +301,13 @@ def test_layers_agree_with_other_programs(case: Any) -> None:
       tolerance["atol"],
       elementwise=case.meta.get("compare") == "elementwise",
     )
+
+
+@pytest.mark.parametrize("case", applicable("onnx.node"))
+def test_nodes_agree_with_onnx(case: Any) -> None:
+  for problem, expected in onnx_cases.problems(case, conformance.reader()):
+    assert set(problem.parameters) == set(problem.network.shapes)
+    assert_results(solve(problem), expected, case.tol["rtol"], 0.0, case.tol["atol"])
 
 
 @pytest.mark.parametrize("case", applicable("torch.loss"))

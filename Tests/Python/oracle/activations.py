@@ -28,9 +28,7 @@ def relu(x: Tensor) -> Tensor:
 
 def hard_sigmoid(x: Tensor) -> Tensor:
   """max(0, min(1, x/6 + 1/2)), as Keras 3; Keras 2 had x/5."""
-  return x.elementwise(
-    lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x, y: (np.abs(x) < 3) / 6
-  )
+  return x.elementwise(lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x, y: (np.abs(x) < 3) / 6)
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:

@@ -85,14 +85,18 @@ class Cell:
     return _STEPS[self.kind](self, weights, x, state, recurrent_mask)
 
 
-def rnn_step(cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float) -> State:
+def rnn_step(
+  cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float
+) -> State:
   """h = φ(W x + b_ih + U h₋ + b_hh).  Elman 1990."""
   (previous,) = state
   ((w, u, b, c),) = weights.gates(1)
   return (cell.activation(w @ x + b + u @ (previous * mask) + c),)
 
 
-def lstm_step(cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float) -> State:
+def lstm_step(
+  cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float
+) -> State:
   """c = f ⊙ c₋ + i ⊙ g;  h = o ⊙ φ(c).  Hochreiter & Schmidhuber 1997, Gers et al. 2000."""
   previous, cell_before = state
   into_product = previous * mask
@@ -102,7 +106,9 @@ def lstm_step(cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.nd
   return (o * cell.activation(cell_now), cell_now)
 
 
-def gru_step(cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float) -> State:
+def gru_step(
+  cell: Cell, weights: Weights, x: Tensor, state: State, mask: np.ndarray | float
+) -> State:
   """h = (1 − z) ⊙ n + z ⊙ h₋.  Cho et al. 2014; with reset_after as in cuDNN."""
   (previous,) = state
   into_product = previous * mask

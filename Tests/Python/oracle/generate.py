@@ -78,6 +78,14 @@ def _stacked(network: Network) -> None:
   network.layer("Dense", x, 3)
 
 
+def _backwards(network: Network) -> None:
+  """What a reversed sequence skips is skipped by the layers behind it."""
+  x = network.input(FEATURES)
+  y = network.layer("GRU", x, 4, go_backwards=True, return_sequences=True)
+  z = network.layer("LSTM", y, 3, go_backwards=True, return_sequences=True)
+  network.outputs(z, network.layer("Pooling", z, "mean"), network.layer("RNN", y, 6))
+
+
 def _branches(network: Network) -> None:
   """A value that is used twice, and two outputs."""
   x = network.input(FEATURES)
@@ -127,9 +135,11 @@ _SEQUENCES = {"return_sequences": True}
 
 LAYERS: dict[str, Callable[[Network], None]] = {
   "stacked": _stacked,
+  "backwards": _backwards,
   "branches": _branches,
   "states_between_layers": _states_between_layers,
   "embedding": _embedded(False),
+  "embedding_mask_zero": _embedded(True),
   "embedding_lstm": _embedded(False, ("LSTM", 3)),
   "embedding_mask_zero_lstm": _embedded(True, ("LSTM", 3)),
   "embedding_mask_zero_gru_gru": _embedded(True, ("GRU", 3, _SEQUENCES), ("GRU", 6)),
@@ -178,9 +188,7 @@ def networks() -> dict[str, Callable[[], Network]]:
     if kind != "RNN":
       for activation in POINTWISE:
         if activation != "exponential":
-          add(
-            f"{cell}-state_{activation}", recurrent, cell, activation=activation, **_SEQUENCES
-          )
+          add(f"{cell}-state_{activation}", recurrent, cell, activation=activation, **_SEQUENCES)
       for activation in ("hard_sigmoid", "softsign", "linear"):
         add(
           f"{cell}-gates_{activation}",
@@ -229,9 +237,7 @@ def problem(network: Network, situation: Situation, seed: int = 1) -> Problem:
   lengths = mask = None
   if situation.lengths:
     # From none to all, each where there are enough sequences, in no order.
-    lengths = random.permutation(
-      np.linspace(0, timesteps, batch).round().astype(np.int64)
-    )
+    lengths = random.permutation(np.linspace(0, timesteps, batch).round().astype(np.int64))
   if situation.mask:
     mask = random.random((batch, timesteps)) < 0.6
     mask[0, : timesteps // 2] = False

@@ -40,7 +40,9 @@ def recurrent(kind: str, arrays: Mapping[str, Array], suffix: str = "") -> dict[
   return ours
 
 
-def converted(kind: str, tensors: Mapping[str, Array], paths: list[str], prefix: str = "") -> dict[str, Array]:
+def converted(
+  kind: str, tensors: Mapping[str, Array], paths: list[str], prefix: str = ""
+) -> dict[str, Array]:
   """All weights at `paths`, under our layers' names; `prefix` is ``grad.`` for their gradients."""
   cells: dict[tuple[str, str], dict[str, Array]] = {}
   ours: dict[str, Array] = {}

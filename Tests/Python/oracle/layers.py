@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,12 +14,14 @@ Value = Row | Tensor
 """What flows between layers: a sequence of vectors, or one vector."""
 
 
-def per_vector(value: Value, function: object, size: int) -> Value:
+def per_vector(value: Value, function: Callable[[Tensor], Tensor], size: int) -> Value:
   """f of a vector, or of every timestep of a sequence."""
   return value.each(function, size) if isinstance(value, Row) else function(value)
 
 
-def embedding(weight: Tensor, ids: Sequence[int], length: int, mask: list[bool], mask_zero: bool) -> Row:
+def embedding(
+  weight: Tensor, ids: Sequence[int], length: int, mask: list[bool], mask_zero: bool
+) -> Row:
   """Row id of the matrix ``[V, E]`` for each id.
 
   With mask_zero the timesteps of id 0 are skipped by the layers that follow, and row 0, looked up
@@ -106,10 +108,12 @@ def _sum(parts: Sequence[Tensor]) -> Tensor:
   return total
 
 
-def _together(rows: Sequence[Row], function: object, size: int) -> Row:
+def _together(
+  rows: Sequence[Row], function: Callable[[Sequence[Tensor]], Tensor], size: int
+) -> Row:
   """f of the rows' vectors at each timestep. What one of them skips is skipped."""
   first = rows[0]
-  mask = [all(valid) for valid in zip(*(row.mask for row in rows))]
+  mask = [all(valid) for valid in zip(*(row.mask for row in rows), strict=True)]
   done = [function([row.steps[t] for row in rows]) for t in range(first.length)]
   return first.filled(done, size, mask)
 

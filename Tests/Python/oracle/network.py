@@ -31,7 +31,7 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 @dataclass(frozen=True)
 class Variable:
-  """What flows out of an input or a layer: its name in the notation, and the size of its vectors."""
+  """What flows out of an input or a layer: its name in the notation, its vectors' size."""
 
   name: str
   size: int
@@ -153,8 +153,7 @@ class Network:
     if kind in RECURRENT:
       has_time = bool(options.get("return_sequences"))
     outputs = tuple(
-      Variable(f"{name}_{index}", size, has_time and index == 0)
-      for index, size in enumerate(sizes)
+      Variable(f"{name}_{index}", size, has_time and index == 0) for index, size in enumerate(sizes)
     )
     layer = Layer(kind, name, inputs, outputs, positional, options, merge_mode)
     self.layers.append(layer)

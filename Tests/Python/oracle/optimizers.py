@@ -30,7 +30,10 @@ class SGD:
 
 @dataclass
 class RMSprop:
-  """v ← ρ v + (1 − ρ) g²;  u = g / (√v + ε);  m ← μ m + u;  w ← w − η m.  Tieleman & Hinton 2012."""
+  """v ← ρ v + (1 − ρ) g²;  u = g / (√v + ε);  m ← μ m + u;  w ← w − η m.
+
+  Tieleman & Hinton 2012.
+  """
 
   learning_rate: float = 0.001
   decay: float = 0.9
@@ -90,7 +93,7 @@ class Adam:
 
 @dataclass
 class AdamW(Adam):
-  """Adam after w ← w − η λ w; the gradient knows nothing of the decay.  Loshchilov & Hutter 2019."""
+  """Adam after w ← w − η λ w; gradients know nothing of the decay. Loshchilov & Hutter 2019."""
 
   weight_decay: float = 0.004
 

@@ -177,7 +177,7 @@ def concatenate(parts: Sequence[Tensor]) -> Tensor:
   edges = np.cumsum([0] + [part.shape[0] for part in parts])
 
   def spread(gradient: np.ndarray) -> None:
-    for part, start, stop in zip(parts, edges, edges[1:]):
+    for part, start, stop in zip(parts, edges[:-1], edges[1:], strict=True):
       part.receive(gradient[start:stop])
 
   return Tensor(np.concatenate([part.value for part in parts]), parts, spread)
@@ -187,7 +187,7 @@ def stack(parts: Sequence[Tensor]) -> Tensor:
   """Arrays of one shape along a new first axis."""
 
   def spread(gradient: np.ndarray) -> None:
-    for part, of_part in zip(parts, gradient):
+    for part, of_part in zip(parts, gradient, strict=True):
       part.receive(of_part)
 
   return Tensor(np.stack([part.value for part in parts]), parts, spread)

@@ -103,9 +103,7 @@ def layer(case: Any) -> list[tuple[Problem, Result]]:
     if module == "Linear":
       network.layer("Dense", x, d["out_features"], name="fc", use_bias=d["bias"])
     else:
-      network.layer(
-        "LayerNorm", x, name="ln", epsilon=d["eps"], affine=d["elementwise_affine"]
-      )
+      network.layer("LayerNorm", x, name="ln", epsilon=d["eps"], affine=d["elementwise_affine"])
     inputs = [t["input.x"]]
   problem = Problem(network, {name: t[name] for name in network.shapes}, inputs, [t["loss.R"]])
   expected = Result(
