@@ -293,7 +293,7 @@ static void test_fit(void) {
   w = (watch){0};
   OK(refrain_trainer_fit(trainer, &train.data, &valid.data,
                          "epochs=20, batch_size=8, patience=2, restore_best=true", on_progress, &w));
-  CHECK(w.epochs == 4, "stopped after %d epochs", w.epochs);
+  CHECK(w.epochs == 3, "stopped after %d epochs", w.epochs);
   refrain_session_release(session);
   refrain_trainer_release(trainer);
   refrain_model_release(model);

@@ -176,6 +176,7 @@ private struct FitLoop {
       guard state.batch > 0 else {
         throw EngineError.argument(name: "train", message: "the callback supplied no batch")
       }
+      if trainer.hasGradients { try update() }
       state.batches = state.batch
     }
   }
@@ -194,12 +195,18 @@ private struct FitLoop {
       objective, targets, gradientScale: 1 / Double(options.accumulate), into: [])
     state.batch += 1
     state.sequences += batch.count
-    if state.batch % options.accumulate == 0 || isLast {
-      learningRate = trainer.learningRate
-      gradientNorm = try trainer.update()
-    }
+    if state.batch % options.accumulate == 0 || isLast { try update() }
     trainer.interrupted = state
     guard progress(report(isEndOfEpoch: false)) else { throw EngineError.cancelled }
+  }
+
+  /// Each batch's gradients count 1 / accumulate; those of an incomplete group, at the end of an
+  /// epoch, are brought to an average of their own.
+  private mutating func update() throws {
+    let rest = state.batch % options.accumulate
+    if rest != 0 { trainer.scaleGradients(by: Float(options.accumulate) / Float(rest)) }
+    learningRate = trainer.learningRate
+    gradientNorm = try trainer.update()
   }
 
   // MARK: Its end
@@ -251,7 +258,7 @@ private struct FitLoop {
       state.waited += 1
     }
     guard let patience = options.patience else { return false }
-    return state.waited > patience
+    return state.waited >= max(1, patience)
   }
 
   private func report(isEndOfEpoch: Bool) -> FitProgress {

@@ -259,6 +259,10 @@ public final class Trainer {
     hasGradients = false
   }
 
+  func scaleGradients(by factor: Float) {
+    kernels.scale(gradients.pointer, by: factor, gradients.pointer, count: gradients.count)
+  }
+
   /// A parameter's gradient, laid out as the parameter.
   public func gradient(_ name: String) throws -> UnsafeMutableBufferPointer<Float> {
     let entry = try model.parameters.entry(named: name)

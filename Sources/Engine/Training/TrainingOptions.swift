@@ -76,7 +76,7 @@ struct FitOptions: Sendable {
         "Batches per update; their gradients are averaged."),
       Option(
         "patience", .optional(.integer(0...Int(Int32.max))), default: .none,
-        "Epochs without improvement after which to stop; none: never."),
+        "Epochs in a row without improvement after which to stop; none: never."),
       Option(
         "min_delta", .number(.nonNegative), default: .number(0),
         "Change of the monitored value that counts as improvement."),
