@@ -106,11 +106,12 @@ public enum BLAS {
 
 /// The functions of OpenBLAS, with the types of <cblas.h>.
 private struct BLASLibrary: Sendable {
-  typealias SGEMM = @convention(c) (
-    CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float,
-    UnsafePointer<Float>, blasint, UnsafePointer<Float>, blasint, Float,
-    UnsafeMutablePointer<Float>, blasint
-  ) -> Void
+  typealias SGEMM =
+    @convention(c) (
+      CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, Float,
+      UnsafePointer<Float>, blasint, UnsafePointer<Float>, blasint, Float,
+      UnsafeMutablePointer<Float>, blasint
+    ) -> Void
 
   let sgemm: SGEMM
   let threadCount: @convention(c) () -> CInt

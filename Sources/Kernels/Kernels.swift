@@ -7,6 +7,7 @@
 import Glibc
 @_exported import KernelInterface
 internal import KernelLevelBaseline
+
 #if arch(x86_64)
   internal import KernelLevelV3
   internal import KernelLevelV4

@@ -1,6 +1,7 @@
 // WorkerPool.swift — a fixed number of threads that share the tasks of one call
 //
-// The caller is worker 0; the others sleep on a condition variable between runs. Tasks are handed
+// The caller is worker 0; the others sleep on a condition variable between runs, after a short
+// while in which another run would find them awake. Tasks are handed
 // out by a counter, so which worker takes which task is left to chance: results must not depend on
 // it. Workers compute in the caller's floating-point environment, and take no signals.
 
@@ -72,13 +73,20 @@ private final class Crew: @unchecked Sendable {
   private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   private let nextTask = Atomic<Int>(0)
+  /// Counts the runs; a worker has work when it differs from what it saw last.
+  private let runs = Atomic<Int>(0)
+  /// Workers that have not finished the present run.
+  private let working = Atomic<Int>(0)
   // Guarded by the mutex.
-  private var runs = 0
-  private var working = 0
+  private var sleepers = 0
   private var isDismissed = false
   private var tasks = 0
   private var body: UnsafePointer<Body>?
   private var floatingPoint = fenv_t()
+
+  /// How often a thread lets others run before it sleeps: some ten microseconds, a fraction of what
+  /// waking up costs.
+  private static let patience = 40
 
   init(size: Int) throws(ThreadError) {
     self.size = size
@@ -123,11 +131,13 @@ private final class Crew: @unchecked Sendable {
   private func start(_ index: Int) -> Int32 {
     let worker = Unmanaged.passRetained(Worker(crew: self, index: index))
     var handle = pthread_t()
-    let code = pthread_create(&handle, nil, { argument in
-      let worker = Unmanaged<Worker>.fromOpaque(argument!).takeRetainedValue()
-      worker.crew.work(as: worker.index)
-      return nil
-    }, worker.toOpaque())
+    let code = pthread_create(
+      &handle, nil,
+      { argument in
+        let worker = Unmanaged<Worker>.fromOpaque(argument!).takeRetainedValue()
+        worker.crew.work(as: worker.index)
+        return nil
+      }, worker.toOpaque())
     if code == 0 { handles.append(handle) } else { worker.release() }
     return code
   }
@@ -151,16 +161,16 @@ private final class Crew: @unchecked Sendable {
         self.tasks = tasks
         fegetenv(&floatingPoint)
         nextTask.store(0, ordering: .relaxed)
-        working = size
-        runs += 1
-        pthread_cond_broadcast(wake)
+        working.store(size, ordering: .relaxed)
+        runs.add(1, ordering: .releasing)
+        if sleepers > 0 { pthread_cond_broadcast(wake) }
         pthread_mutex_unlock(mutex)
 
         takeTasks(tasks, body, worker: 0)
 
+        if isSoon({ working.load(ordering: .acquiring) == 0 }) { return }
         pthread_mutex_lock(mutex)
-        while working > 0 { pthread_cond_wait(finished, mutex) }
-        self.body = nil
+        while working.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, mutex) }
         pthread_mutex_unlock(mutex)
       }
     }
@@ -176,23 +186,39 @@ private final class Crew: @unchecked Sendable {
 
   private func work(as worker: Int) {
     var seen = 0
-    pthread_mutex_lock(mutex)
     while true {
-      while runs == seen && !isDismissed { pthread_cond_wait(wake, mutex) }
-      if isDismissed { break }
-      seen = runs
+      _ = isSoon { runs.load(ordering: .acquiring) != seen }
+      pthread_mutex_lock(mutex)
+      sleepers += 1
+      while runs.load(ordering: .acquiring) == seen && !isDismissed {
+        pthread_cond_wait(wake, mutex)
+      }
+      sleepers -= 1
+      guard !isDismissed, let body else { break }
+      seen = runs.load(ordering: .relaxed)
       let tasks = tasks
-      let body = body!.pointee
       var environment = floatingPoint
       pthread_mutex_unlock(mutex)
 
       fesetenv(&environment)
-      takeTasks(tasks, body, worker: worker)
+      takeTasks(tasks, body.pointee, worker: worker)
 
-      pthread_mutex_lock(mutex)
-      working -= 1
-      if working == 0 { pthread_cond_signal(finished) }
+      if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+        // The caller looks at `working` with the mutex held before it sleeps.
+        pthread_mutex_lock(mutex)
+        pthread_cond_signal(finished)
+        pthread_mutex_unlock(mutex)
+      }
     }
     pthread_mutex_unlock(mutex)
+  }
+
+  /// Whether the condition comes true within a short while.
+  private func isSoon(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<Self.patience {
+      if condition() { return true }
+      sched_yield()
+    }
+    return condition()
   }
 }

@@ -2,8 +2,9 @@
 
 import COpenBLAS
 import Glibc
-@testable import Kernels
 import Testing
+
+@testable import Kernels
 
 /// The host's view of the very library that the kernels open.
 private struct Host {

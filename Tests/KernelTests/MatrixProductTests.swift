@@ -33,7 +33,8 @@ private struct Problem {
       for n in 0..<columns {
         var sum = accumulate ? Double(c[m * cStride + n]) : 0
         for k in 0..<depth {
-          sum += Double(a[m * aRowStride + k * aColumnStride])
+          sum +=
+            Double(a[m * aRowStride + k * aColumnStride])
             * Double(b[k * bRowStride + n * bColumnStride])
         }
         result[m * cStride + n] = sum
@@ -184,7 +185,8 @@ private struct Problem {
   }
 
   @Test func transposedProductAddsToTheResult() {
-    for (rows, columns, depth) in [(1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (3, 4, 0)] {
+    for (rows, columns, depth) in [(1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (3, 4, 0)]
+    {
       let (aStride, bStride, cStride) = (rows + 2, columns + 1, columns + 3)
       let a = Memory(numbers(depth * aStride, seed: 4))
       let b = Memory(numbers(depth * bStride, seed: 5))

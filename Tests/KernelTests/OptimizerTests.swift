@@ -54,7 +54,9 @@ private struct Reference {
   @Test(arguments: TestedLevel.all, rules.indices)
   func updatesAgree(level: TestedLevel, index: Int) {
     for count in [1, 15, 16, 37] {
-      for (scale, clip, decay) in [(1, Float.infinity, 0), (0.5, 0.6, 0.2)] as [(Float, Float, Float)] {
+      for (scale, clip, decay) in [(1, Float.infinity, 0), (0.5, 0.6, 0.2)]
+        as [(Float, Float, Float)]
+      {
         let parameters = Memory(numbers(count, seed: 1))
         let gradients = Memory(count: count)
         let first = Memory([Float](repeating: 0, count: count))

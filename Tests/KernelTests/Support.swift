@@ -59,7 +59,8 @@ func expectClose(
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   guard found.count == expected.count else {
-    Issue.record("\(comment): \(found.count) elements, not \(expected.count)",
+    Issue.record(
+      "\(comment): \(found.count) elements, not \(expected.count)",
       sourceLocation: sourceLocation)
     return
   }
