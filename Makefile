@@ -52,8 +52,9 @@ $(LIB): build
 
 # ---- examples ------------------------------------------------------------------------------------
 
-PROGRAMS := reviews_train reviews_classify stream_sensors forecast own_loop recommend
-SHARED_SOURCES := $(filter-out $(PROGRAMS:%=examples/c/%.c),$(wildcard examples/c/*.c))
+SOURCES  := $(wildcard examples/c/*.c)
+PROGRAMS := $(basename $(notdir $(shell grep -l "^int main" $(SOURCES))))
+SHARED_SOURCES := $(filter-out $(PROGRAMS:%=examples/c/%.c),$(SOURCES))
 
 examples: build
 	@mkdir -p build/bin

@@ -6,7 +6,12 @@ import PackageDescription
 //     KernelInterface ← KernelLevel… ← Kernels ← Engine ← Format
 //     COpenBLAS ← Kernels     JSON ← {Format, Data}     {CRefrain, Engine, Data, Format} ← CABI
 
-let checked: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+/// The regular-expression engine, which the compiler would import by itself, stays outside: a single
+/// `contains` of its kind costs 1.4 MB.
+let checked: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"]),
+]
 
 /// Element loops compiled for one instruction set. All levels share one folder of sources, reached
 /// through symbolic links; `Kernels` chooses among them when the library is loaded. Unchecked,
@@ -79,5 +84,6 @@ let package = Package(
 
     .testTarget(
       name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], swiftSettings: checked),
+    .testTarget(name: "NotationTests", dependencies: ["Engine"], swiftSettings: checked),
   ]
 )

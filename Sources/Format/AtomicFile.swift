@@ -37,13 +37,14 @@ func writeAtomically(
     permissions = existing.st_mode & 0o7777
     isReplacing = true
   }
-  let temporary = "\(target).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).tmp"
+  let name = ".refrain-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).tmp"
+  let temporary = (folder(of: target) == "/" ? "" : folder(of: target)) + "/" + name
   let file = retrying {
     open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, permissions & 0o777)
   }
   guard file >= 0 else { throw failure("write", path) }
   do {
-    if isReplacing { fchmod(file, permissions) }
+    if isReplacing, fchmod(file, permissions) != 0 { throw failure("write", path) }
     try withFileSizeSignalBlocked { try body { try writeAll($0, to: file, path) } }
     guard retrying({ fsync(file) }) == 0 else { throw failure("write", path) }
   } catch {
@@ -64,14 +65,22 @@ func writeAtomically(
   syncFolder(of: target)
 }
 
-/// The file that a path stands for, links followed; the path itself if there is none yet.
+/// The file that a path stands for, links followed; the path itself if there is none yet. A link
+/// that leads nowhere is refused: what it should name is not ours to decide.
 private func resolve(_ path: String) throws -> String {
   guard !path.isEmpty else { throw failure("write", "''", ENOENT) }
   if let resolved = realpath(path, nil) {
     defer { free(resolved) }
     return String(cString: resolved)
   }
+  let code = errno
+  var link = stat()
+  guard lstat(path, &link) != 0 else { throw failure("write", path, code) }
   return path
+}
+
+private func folder(of path: String) -> String {
+  path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
 }
 
 private func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, _ path: String) throws {
@@ -107,8 +116,7 @@ private func withFileSizeSignalBlocked(_ body: () throws -> Void) rethrows {
 
 /// Makes the new name durable. A file system that cannot do so has done what it can.
 private func syncFolder(of path: String) {
-  let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-  let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  let file = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard file >= 0 else { return }
   fsync(file)
   close(file)
@@ -135,6 +143,10 @@ func readFile(path: String) throws -> (memory: AlignedBuffer<UInt8>, count: Int)
     guard part >= 0 else { throw failure("read", path) }
     if part == 0 { break }
     count += part
+  }
+  var beyond: UInt8 = 0
+  guard count == memory.count, retrying({ read(file, &beyond, 1) }) == 0 else {
+    throw FileError(path: path, action: "read", reason: "it changed while it was read")
   }
   return (memory, count)
 }

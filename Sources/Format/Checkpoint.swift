@@ -43,7 +43,7 @@ public enum Checkpoint {
       ] where file.metadata[name] != expected {
         throw FormatError(
           "the checkpoint's \(name == "trainer" ? "options" : "model") differ: expected "
-            + "'\(expected)', found '\(file.metadata[name] ?? "")'")
+            + "\(shown(expected)), found \(shown(file.metadata[name] ?? ""))")
       }
       try restore(trainer, file)
     }
@@ -58,7 +58,7 @@ public enum Checkpoint {
       } else if name.hasPrefix("x.") {
         numbers[String(name.dropFirst(2))] = try text.split(separator: " ").map {
           guard let bits = UInt64($0, radix: 16) else {
-            throw FormatError("'\(name)' is damaged")
+            throw FormatError("\(shown(name)) is damaged")
           }
           return Double(bitPattern: bits)
         }
@@ -66,7 +66,7 @@ public enum Checkpoint {
     }
     var arrays: [String: [Float]] = [:]
     for tensor in file.tensors {
-      guard tensor.type == .f32 else { throw FormatError("'\(tensor.name)' is damaged") }
+      guard tensor.type == .f32 else { throw FormatError("\(shown(tensor.name)) is damaged") }
       arrays[tensor.name] = (0..<tensor.count).map {
         tensor.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
       }
@@ -77,7 +77,7 @@ public enum Checkpoint {
   }
 
   private static func integer(_ text: String, _ name: String) throws -> Int {
-    guard let value = Int(text), value >= 0 else { throw FormatError("'\(name)' is damaged") }
+    guard let value = Int(text), value >= 0 else { throw FormatError("\(shown(name)) is damaged") }
     return value
   }
 }

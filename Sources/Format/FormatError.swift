@@ -22,3 +22,13 @@ public struct FileError: Error, Equatable, CustomStringConvertible {
 
   public var description: String { "cannot \(action) \(path): \(reason)" }
 }
+
+/// A text from a file as a message shows it: in quotes, on one line, and not too long.
+func shown(_ text: String) -> String {
+  var shown = "'"
+  for scalar in text.unicodeScalars.prefix(60) {
+    let isPlain = scalar.value >= 0x20 && scalar.value != 0x7f && scalar != "'"
+    shown += isPlain ? String(scalar) : "\\u{\(String(scalar.value, radix: 16))}"
+  }
+  return shown + (text.unicodeScalars.count > 60 ? "…'" : "'")
+}

@@ -96,7 +96,7 @@ public enum ModelFile {
     guard metadata["format"] == kind else {
       throw FormatError(
         "expected a \(kind), found "
-          + (metadata["format"].map { "'\($0)'" } ?? "a safetensors file without a notation"))
+          + (metadata["format"].map(shown) ?? "a safetensors file without a notation"))
     }
     guard let text = metadata["format_version"], let found = Int(text), found >= 1 else {
       throw FormatError("the file has no format version")
@@ -138,7 +138,7 @@ public enum ModelFile {
       ).copyMemory(from: tensor.bytes)
     }
     for tensor in file.tensors where !known.contains(tensor.name) && !tensor.name.hasPrefix("sample.") {
-      throw FormatError("'\(tensor.name)' is no parameter of this model")
+      throw FormatError("\(shown(tensor.name)) is no parameter of this model")
     }
     if let entry = model.parameters.firstNonFinite() {
       throw EngineError.notFinite("\(entry.name) has a value that is not finite; nothing was loaded")

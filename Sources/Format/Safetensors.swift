@@ -4,27 +4,29 @@
 //     header    JSON: name → {dtype, shape, data_offsets}, and __metadata__: texts by name
 //     data      the arrays, one after the other, without gaps
 //
-// The format is Hugging Face's; its reference library orders arrays by the size of their elements,
-// then by name, and so do we. A reader checks everything before it believes anything: files may come
-// from strangers.
+// The format is Hugging Face's; its reference library orders arrays by type, the widest first, then
+// by the bytes of their names, and so do we. A reader checks everything before it believes anything:
+// files may come from strangers.
 
 import JSON
 
-/// Element types of the format.
+/// Element types of the format, in the order in which the reference library writes them.
 enum SafetensorsType: String, CaseIterable {
+  case u64 = "U64"
+  case i64 = "I64"
   case f64 = "F64"
   case f32 = "F32"
-  case f16 = "F16"
-  case bf16 = "BF16"
-  case i64 = "I64"
+  case u32 = "U32"
   case i32 = "I32"
+  case bf16 = "BF16"
+  case f16 = "F16"
+  case u16 = "U16"
   case i16 = "I16"
   case i8 = "I8"
-  case u64 = "U64"
-  case u32 = "U32"
-  case u16 = "U16"
   case u8 = "U8"
   case bool = "BOOL"
+
+  fileprivate var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
   var size: Int {
     switch self {
@@ -103,18 +105,21 @@ struct SafetensorsReader {
     var metadata: [String: String] = [:]
     for member in members {
       guard let text = member.value.asString else {
-        throw FormatError("__metadata__ has a value that is no text: '\(member.name)'")
+        throw FormatError("__metadata__ has a value that is no text: \(shown(member.name))")
       }
       metadata[member.name] = text
+    }
+    guard metadata.count == members.count else {
+      throw FormatError("__metadata__ has two names that are the same but for their encoding")
     }
     return metadata
   }
 
   private static func tensor(_ member: JSONMember, _ data: UnsafeRawBufferPointer) throws -> Tensor {
-    func wrong(_ what: String) -> FormatError { FormatError("tensor '\(member.name)': \(what)") }
+    func wrong(_ what: String) -> FormatError { FormatError("tensor \(shown(member.name)): \(what)") }
     guard let fields = member.value.asObject else { throw wrong("its entry is no object") }
     for field in fields where !["dtype", "shape", "data_offsets"].contains(field.name) {
-      throw wrong("unknown field '\(field.name)'")
+      throw wrong("unknown field \(shown(field.name))")
     }
     guard let typeName = member.value["dtype"]?.asString,
       let type = SafetensorsType(rawValue: typeName)
@@ -156,7 +161,7 @@ struct SafetensorsReader {
     for tensor in tensors.filter({ !$0.bytes.isEmpty }).sorted(by: { offset($0) < offset($1) }) {
       guard offset(tensor) == covered else {
         throw FormatError(
-          "tensor '\(tensor.name)' begins at \(offset(tensor)) of the data, expected \(covered)")
+          "tensor \(shown(tensor.name)) begins at \(offset(tensor)) of the data, expected \(covered)")
       }
       covered += tensor.bytes.count
     }
@@ -193,7 +198,8 @@ struct SafetensorsWriter {
   /// The file, piece by piece.
   func write(to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     let ordered = entries.sorted {
-      $0.type.size != $1.type.size ? $0.type.size > $1.type.size : $0.name < $1.name
+      $0.type != $1.type
+        ? $0.type.rank < $1.type.rank : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
     }
     var members: [JSONMember] = []
     if !metadata.isEmpty {
@@ -217,6 +223,9 @@ struct SafetensorsWriter {
     // Spaces after the header let the data begin at a multiple of 8.
     var header = Array(JSONValue.object(members).text.utf8)
     header += [UInt8](repeating: 0x20, count: (8 - header.count % 8) % 8)
+    guard header.count <= maximumHeader else {
+      throw FormatError("the header would have \(header.count) bytes; \(maximumHeader) are allowed")
+    }
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try sink($0) }
     try header.withUnsafeBytes { try sink($0) }
     for entry in ordered { try sink(entry.bytes) }

@@ -27,6 +27,10 @@ private struct JSONReader {
   let maximumDepth: Int
   var position = 0
   var depth = 0
+  var values = 0
+
+  /// A value takes some forty times the memory of its shortest text.
+  private static let maximumValues = 1 << 20
 
   init(bytes: UnsafeRawBufferPointer, maximumDepth: Int) {
     self.bytes = bytes
@@ -69,6 +73,10 @@ private struct JSONReader {
   }
 
   private mutating func value() throws(JSONError) -> JSONValue {
+    values += 1
+    guard values <= Self.maximumValues else {
+      throw error("more than \(Self.maximumValues) values")
+    }
     switch current {
     case UInt8(ascii: "{"): return .object(try object())
     case UInt8(ascii: "["): return .array(try array())

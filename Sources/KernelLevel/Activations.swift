@@ -6,35 +6,38 @@ extension Level {
   public static func activate(
     _ activation: Activation, _ x: Values, _ y: MutableValues, count: Int
   ) {
-    withFunction(activation, Forward(x: x, y: y, count: count))
+    withFunction(activation, Forward.self, (x, y, count))
   }
 
   public static func activateBackward(
     _ activation: Activation, _ y: Values, _ dy: Values, _ dx: MutableValues, count: Int
   ) {
-    withFunction(activation, Backward(y: y, dy: dy, dx: dx, count: count))
+    withFunction(activation, Backward.self, (y, dy, dx, count))
   }
 }
 
-private struct Forward: FunctionUser {
-  let x: Values
-  let y: MutableValues
-  let count: Int
-
-  @inline(__always) func use(_ function: some PointwiseFunction) {
-    sweep(count) { store(function.value(load(x + $0, $1)), y + $0, $1) }
-  }
-}
-
-private struct Backward: FunctionUser {
-  let y: Values
-  let dy: Values
-  let dx: MutableValues
-  let count: Int
-
-  @inline(__always) func use(_ function: some PointwiseFunction) {
-    sweep(count) {
-      store(load(dy + $0, $1) * function.derivative(ofOutput: load(y + $0, $1)), dx + $0, $1)
+private enum Forward: FunctionUser {
+  @inline(never)
+  static func use(
+    _ function: some PointwiseFunction, _ run: (x: Values, y: MutableValues, count: Int)
+  ) {
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(function.value(load(run.x + j, lanes)), run.y + j, lanes)
     }
+    sweep(run.count, part)
+  }
+}
+
+private enum Backward: FunctionUser {
+  @inline(never)
+  static func use(
+    _ function: some PointwiseFunction,
+    _ run: (y: Values, dy: Values, dx: MutableValues, count: Int)
+  ) {
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      let derivative = function.derivative(ofOutput: load(run.y + j, lanes))
+      store(load(run.dy + j, lanes) * derivative, run.dx + j, lanes)
+    }
+    sweep(run.count, part)
   }
 }

@@ -11,43 +11,58 @@ extension Level {
   }
 
   public static func add(_ x: Values, _ y: MutableValues, count: Int) {
-    sweep(count) { store(load(y + $0, $1) + load(x + $0, $1), y + $0, $1) }
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(load(y + j, lanes) + load(x + j, lanes), y + j, lanes)
+    }
+    sweep(count, part)
   }
 
   public static func scale(_ x: Values, by a: Float, _ y: MutableValues, count: Int) {
-    sweep(count) { store(load(x + $0, $1) * a, y + $0, $1) }
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(load(x + j, lanes) * a, y + j, lanes)
+    }
+    sweep(count, part)
   }
 
   public static func addScaled(_ x: Values, by a: Float, _ y: MutableValues, count: Int) {
     let factor = Vector(repeating: a)
-    sweep(count) {
-      store(multiplyAdd(load(x + $0, $1), factor, load(y + $0, $1)), y + $0, $1)
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(multiplyAdd(load(x + j, lanes), factor, load(y + j, lanes)), y + j, lanes)
     }
+    sweep(count, part)
   }
 
   public static func multiply(_ x: Values, _ y: Values, _ z: MutableValues, count: Int) {
-    sweep(count) { store(load(x + $0, $1) * load(y + $0, $1), z + $0, $1) }
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(load(x + j, lanes) * load(y + j, lanes), z + j, lanes)
+    }
+    sweep(count, part)
   }
 
   public static func addProduct(_ x: Values, _ y: Values, _ z: MutableValues, count: Int) {
-    sweep(count) {
-      store(multiplyAdd(load(x + $0, $1), load(y + $0, $1), load(z + $0, $1)), z + $0, $1)
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(multiplyAdd(load(x + j, lanes), load(y + j, lanes), load(z + j, lanes)), z + j, lanes)
     }
+    sweep(count, part)
   }
 
   public static func maximum(_ x: Values, _ y: Values, _ z: MutableValues, count: Int) {
-    sweep(count) {
-      let x = load(x + $0, $1)
-      let y = load(y + $0, $1)
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      let x = load(x + j, lanes)
+      let y = load(y + j, lanes)
       // Where y is neither greater nor NaN, x is the answer, even if it is NaN itself.
-      store(x.replacing(with: y, where: (y .> x) .| (y .!= y)), z + $0, $1)
+      store(x.replacing(with: y, where: (y .> x) .| (y .!= y)), z + j, lanes)
     }
+    sweep(count, part)
   }
 
   public static func clamp(_ x: MutableValues, limit: Float, count: Int) {
     let upper = Vector(repeating: limit)
     let lower = -upper
-    sweep(count) { store(atLeast(atMost(load(x + $0, $1), upper), lower), x + $0, $1) }
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(atLeast(atMost(load(x + j, lanes), upper), lower), x + j, lanes)
+    }
+    sweep(count, part)
   }
 
   public static func broadcast(
@@ -81,10 +96,11 @@ extension Level {
       store(s3, sums + column + 3 * width, width)
       column += 4 * width
     }
-    sweep(columns - column) {
-      var sum = load(sums + column + $0, $1)
-      for row in 0..<rows { sum += load(x + row * stride + column + $0, $1) }
-      store(sum, sums + column + $0, $1)
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      var sum = load(sums + column + j, lanes)
+      for row in 0..<rows { sum += load(x + row * stride + column + j, lanes) }
+      store(sum, sums + column + j, lanes)
     }
+    sweep(columns - column, part)
   }
 }

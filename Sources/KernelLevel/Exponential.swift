@@ -12,7 +12,7 @@ import KernelInterface
 /// eˣ = 2ⁿ eʳ with n the integer nearest to x / ln 2, so |r| ≤ ln 2 / 2. ln 2 is subtracted in two
 /// parts, of which n times the first is exact (Cody & Waite 1980). 2ⁿ is applied as two factors
 /// because n reaches from −150 to 128, beyond the exponents of normal floats.
-@inline(__always)
+@inline(always)
 func exponential(_ x: Vector) -> Vector {
   let x = atLeast(atMost(x, Vector(repeating: 89)), Vector(repeating: -104))
   // Adding 1.5 · 2²³ leaves the rounded integer in the low bits of the sum.
@@ -30,7 +30,7 @@ func exponential(_ x: Vector) -> Vector {
 }
 
 /// 2ⁿ for −126 ≤ n ≤ 127.
-@inline(__always)
+@inline(always)
 private func powerOfTwo(_ n: SignedBits) -> Vector {
   unsafeBitCast((n &+ 127) &<< 23, to: Vector.self)
 }
@@ -38,7 +38,7 @@ private func powerOfTwo(_ n: SignedBits) -> Vector {
 /// log(1 + u) for 0 ≤ u ≤ 1, within 3 ulp.
 ///
 /// log(1 + u) = 2 artanh(s) with s = u / (2 + u) ≤ 1/3, whose series has only odd powers.
-@inline(__always)
+@inline(always)
 func logarithmOfOnePlus(_ u: Vector) -> Vector {
   let s = u / (u + 2)
   let square = s * s
@@ -53,7 +53,7 @@ func logarithmOfOnePlus(_ u: Vector) -> Vector {
 ///
 /// x P(x²) / Q(x²) with both of degree 4, fitted for the least relative error on |x| ≤ 9.02, where
 /// tanh rounds to 1.
-@inline(__always)
+@inline(always)
 func hyperbolicTangent(_ x: Vector) -> Vector {
   let limit = Vector(repeating: 9.02)
   let x = atLeast(atMost(x, limit), -limit)
@@ -67,13 +67,13 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
 }
 
 /// 1 / (1 + e⁻ˣ) within 3 ulp where the result is a normal number.
-@inline(__always)
+@inline(always)
 func logisticSigmoid(_ x: Vector) -> Vector {
   1 / (1 + exponential(-x))
 }
 
 /// eˣ − 1 for x ≤ 0, within 10 ulp: 2t / (1 − t) with t = tanh(x / 2), which does not cancel.
-@inline(__always)
+@inline(always)
 func exponentialMinusOne(_ x: Vector) -> Vector {
   let t = hyperbolicTangent(x * 0.5)
   return (t + t) / (1 - t)

@@ -4,7 +4,7 @@ import KernelInterface
 
 extension Level {
   public static func forward(_ step: GRUResetStep) {
-    if step.extent.gateActivation == .sigmoid {
+    if step.extent.gateActivation.kind == .sigmoid {
       forwardReset(step, Sigmoid())
     } else {
       forwardReset(step, AnyFunction(activation: step.extent.gateActivation))
@@ -12,7 +12,7 @@ extension Level {
   }
 
   public static func backward(_ step: GRUResetStepGradient) {
-    if step.extent.gateActivation == .sigmoid {
+    if step.extent.gateActivation.kind == .sigmoid {
       backwardReset(step, Sigmoid())
     } else {
       backwardReset(step, AnyFunction(activation: step.extent.gateActivation))
@@ -32,12 +32,13 @@ private func forwardReset(_ step: GRUResetStep, _ σ: some PointwiseFunction) {
     let rGate = step.gates[row]
     let zGate = rGate + size
     let u = step.recurrentInput[row]
-    sweep(size) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let r = σ.value(load(rGate + j, lanes))
       store(r, rGate + j, lanes)
       store(σ.value(load(zGate + j, lanes)), zGate + j, lanes)
       store(r * load(u + j, lanes), reset + j, lanes)
     }
+    sweep(size, part)
   }
 }
 
@@ -53,11 +54,12 @@ private func backwardReset(_ step: GRUResetStepGradient, _ σ: some PointwiseFun
       continue
     }
     let u = step.recurrentInput[row]
-    sweep(size) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let r = load(rGate + j, lanes)
       let ds = load(dReset + j, lanes)
       store(ds * load(u + j, lanes) * σ.derivative(ofOutput: r), rGate + j, lanes)
       store(ds * r, dReset + j, lanes)
     }
+    sweep(size, part)
   }
 }

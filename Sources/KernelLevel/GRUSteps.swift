@@ -41,7 +41,7 @@ private func forwardGRU(
     let nGate = zGate + size
     if let candidate = step.candidate {
       let q = candidate[row]
-      sweep(size) { j, lanes in
+      @inline(always) func part(_ j: Int, _ lanes: Int) {
         let r = σ.value(load(rGate + j, lanes))
         let z = σ.value(load(zGate + j, lanes))
         let n = τ.value(multiplyAdd(r, load(q + j, lanes), load(nGate + j, lanes)))
@@ -50,19 +50,21 @@ private func forwardGRU(
         store(n, nGate + j, lanes)
         store(interpolate(z, n, load(previousHidden + j, lanes)), hidden + j, lanes)
       }
+      sweep(size, part)
     } else {
-      sweep(size) { j, lanes in
+      @inline(always) func part(_ j: Int, _ lanes: Int) {
         let z = load(zGate + j, lanes)
         let n = τ.value(load(nGate + j, lanes))
         store(n, nGate + j, lanes)
         store(interpolate(z, n, load(previousHidden + j, lanes)), hidden + j, lanes)
       }
+      sweep(size, part)
     }
   }
 }
 
 /// (1 − z) ⊙ n + z ⊙ h₋
-@inline(__always)
+@inline(always)
 private func interpolate(_ z: Vector, _ n: Vector, _ previous: Vector) -> Vector {
   multiplyAdd(z, previous, (1 - z) * n)
 }
@@ -86,7 +88,7 @@ private func backwardGRU(
     let nGate = zGate + size
     let previousHidden = step.previousHidden[row]
     let candidate = step.candidate?[row]
-    sweep(size) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let z = load(zGate + j, lanes)
       let n = load(nGate + j, lanes)
       let dh = load(dHidden + j, lanes)
@@ -102,5 +104,6 @@ private func backwardGRU(
       store(dn, nGate + j, lanes)
       store(dh * z, dPrevious + j, lanes)
     }
+    sweep(size, part)
   }
 }

@@ -42,7 +42,7 @@ private func forwardLSTM(
     let fGate = iGate + size
     let gGate = fGate + size
     let oGate = gGate + size
-    sweep(size) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let i = σ.value(load(iGate + j, lanes))
       let f = σ.value(load(fGate + j, lanes))
       let g = τ.value(load(gGate + j, lanes))
@@ -55,6 +55,7 @@ private func forwardLSTM(
       store(c, cell + j, lanes)
       store(o * τ.value(c), hidden + j, lanes)
     }
+    sweep(size, part)
   }
 }
 
@@ -78,7 +79,7 @@ private func backwardLSTM(
     let oGate = gGate + size
     let cell = step.cell[row]
     let previousCell = step.previousCell[row]
-    sweep(size) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let i = load(iGate + j, lanes)
       let f = load(fGate + j, lanes)
       let g = load(gGate + j, lanes)
@@ -96,5 +97,6 @@ private func backwardLSTM(
       store(dc * f, dCell + j, lanes)
       store(.zero, dPrevious + j, lanes)
     }
+    sweep(size, part)
   }
 }

@@ -13,26 +13,26 @@ extension Level {
       let y = y + row * columns
       let normalized = normalized + row * columns
 
-      // The variance in a second pass: E[x²] − E[x]² cancels where the mean is large.
-      // A sum of floats and its quotient are rounded, and where the mean is large against the
-      // deviations that shifts the row; what is missing is the mean of the differences.
-      let center = Float(sumOverRun(columns) { load(x + $0, $1) } / Double(columns))
-      let remainder = Float(sumOverRun(columns) { load(x + $0, $1) - center } / Double(columns))
-      let squares = sumOverRun(columns) {
+      // A mean that is rounded shifts the whole row, and where it is large against the deviations
+      // that shows. What is missing is the mean of the differences; the variance is taken from
+      // them too, since E[x²] − E[x]² cancels.
+      let center = Float(mean(columns) { load(x + $0, $1) })
+      let remainder = Float(mean(columns) { load(x + $0, $1) - center })
+      let variance = mean(columns) {
         let difference = load(x + $0, $1) - center - remainder
         return difference * difference
       }
-      let variance = squares / Double(columns)
       let inverse = Float(1 / (variance + Double(epsilon)).squareRoot())
       inverses[row] = inverse
 
-      sweep(columns) { index, lanes in
+      @inline(always) func part(_ index: Int, _ lanes: Int) {
         var value = (load(x + index, lanes) - center - remainder) * inverse
         store(value, normalized + index, lanes)
         if let scale { value *= load(scale + index, lanes) }
         if let offset { value += load(offset + index, lanes) }
         store(value, y + index, lanes)
       }
+      sweep(columns, part)
     }
   }
 
@@ -47,19 +47,30 @@ extension Level {
       let dx = dx + row * columns
       let normalized = normalized + row * columns
 
-      func scaled(_ index: Int, _ lanes: Int) -> Vector {
-        let dy = load(dy + index, lanes)
+      @inline(always) func scaled(_ j: Int, _ lanes: Int) -> Vector {
+        let dy = load(dy + j, lanes)
         guard let scale else { return dy }
-        return dy * load(scale + index, lanes)
+        return dy * load(scale + j, lanes)
       }
-      let mean = Float(sumOverRun(columns) { scaled($0, $1) } / Double(columns))
-      let correlation = Float(
-        sumOverRun(columns) { scaled($0, $1) * load(normalized + $0, $1) } / Double(columns))
-      sweep(columns) {
-        let difference = scaled($0, $1) - mean
-        let correction = load(normalized + $0, $1) * correlation
-        store((difference - correction) * inverses[row], dx + $0, $1)
+      let shift = Float(mean(columns) { scaled($0, $1) })
+      let correlation = Float(mean(columns) { scaled($0, $1) * load(normalized + $0, $1) })
+      @inline(always) func part(_ j: Int, _ lanes: Int) {
+        let difference = scaled(j, lanes) - shift
+        let correction = load(normalized + j, lanes) * correlation
+        store((difference - correction) * inverses[row], dx + j, lanes)
       }
+      sweep(columns, part)
     }
   }
+}
+
+/// The mean of a row's terms.
+@inline(always)
+private func mean(_ count: Int, _ term: (_ offset: Int, _ lanes: Int) -> Vector) -> Double {
+  var sum = RunSum()
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    sum.add(term(j, lanes), lanes)
+  }
+  sweep(count, part)
+  return sum.value / Double(count)
 }

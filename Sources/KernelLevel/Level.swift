@@ -24,19 +24,14 @@ public enum Level: KernelSet {
   typealias Vector = SIMD16<Float>
   typealias VectorBits = SIMD16<UInt32>
   typealias SignedBits = SIMD16<Int32>
-  typealias DoubleVector = SIMD16<Double>
 #elseif LEVEL_V3
   /// As many floats as a register holds.
   typealias Vector = SIMD8<Float>
   typealias VectorBits = SIMD8<UInt32>
   typealias SignedBits = SIMD8<Int32>
-  typealias DoubleVector = SIMD8<Double>
 #else
   /// As many floats as a register holds.
   typealias Vector = SIMD4<Float>
   typealias VectorBits = SIMD4<UInt32>
   typealias SignedBits = SIMD4<Int32>
-  typealias DoubleVector = SIMD4<Double>
 #endif
-
-typealias VectorMask = SIMDMask<Vector.MaskStorage>

@@ -66,7 +66,7 @@ extension Level {
 }
 
 /// Calls `body(start, size)` for parts of nearly the same size that cover 0 ..< count.
-@inline(__always)
+@inline(always)
 private func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
   let parts = (count + limit - 1) / limit
   var start = 0
@@ -129,7 +129,7 @@ private func multiplyStrip(_ product: Product, rows: Int, vectors: Int, columns:
   }
 }
 
-@inline(__always)
+@inline(always)
 private func multiplyStrip<Row: Strip>(
   _ product: Product, rows: Int, columns: Int, as: Row.Type
 ) {
@@ -156,7 +156,7 @@ private func multiplyStrip<Row: Strip>(
 }
 
 /// As many rows as `vectorsOfTile` gives wide tiles.
-@inline(__always)
+@inline(always)
 private func multiplyFewRows<Row: Strip>(
   _ product: Product, rows: Int, columns: Int, as: Row.Type
 ) {

@@ -4,86 +4,134 @@ import KernelInterface
 
 extension Level {
   public static func update(_ step: OptimizerStep) {
-    let w = step.parameters
-    let rate = step.learningRate
-
-    /// The moments of a rule that has them; OptimizerStep promises that they are there.
-    func moment(_ pointer: MutableValues?) -> MutableValues { pointer.unsafelyUnwrapped }
-
     switch step.rule {
     case .sgd(let momentum, let nesterov):
       if momentum == 0 {
-        forEachGradient(step) { index, lanes, g in
-          store(load(w + index, lanes) - g * rate, w + index, lanes)
-        }
+        descend(step)
       } else {
-        let m = moment(step.first)
-        forEachGradient(step) { index, lanes, g in
-          let velocity = load(m + index, lanes) * momentum + g
-          store(velocity, m + index, lanes)
-          let direction = nesterov ? g + velocity * momentum : velocity
-          store(load(w + index, lanes) - direction * rate, w + index, lanes)
-        }
+        descend(step, momentum: momentum, nesterov: nesterov)
       }
-
     case .rmsprop(let decay, let momentum, let epsilon):
-      let v = moment(step.second)
-      forEachGradient(step) { index, lanes, g in
-        let square = load(v + index, lanes) * decay + g * g * (1 - decay)
-        store(square, v + index, lanes)
-        var direction = g / (square.squareRoot() + epsilon)
-        if momentum != 0 {
-          let m = moment(step.first)
-          direction = load(m + index, lanes) * momentum + direction
-          store(direction, m + index, lanes)
-        }
-        store(load(w + index, lanes) - direction * rate, w + index, lanes)
-      }
-
+      rmsprop(step, decay: decay, momentum: momentum, epsilon: epsilon)
     case .adagrad(let epsilon):
-      let v = moment(step.second)
-      forEachGradient(step) { index, lanes, g in
-        let square = load(v + index, lanes) + g * g
-        store(square, v + index, lanes)
-        let direction = g / (square.squareRoot() + epsilon)
-        store(load(w + index, lanes) - direction * rate, w + index, lanes)
-      }
-
+      adagrad(step, epsilon: epsilon)
     case .adam(
       let beta1, let beta2, let epsilon, let correction1, let correction2, let decoupledDecay):
-      let m = moment(step.first)
-      let v = moment(step.second)
-      let inverse1 = 1 / correction1
-      let inverse2 = 1 / correction2
-      let kept = 1 - rate * decoupledDecay
-      forEachGradient(step) { index, lanes, g in
-        let mean = load(m + index, lanes) * beta1 + g * (1 - beta1)
-        let square = load(v + index, lanes) * beta2 + g * g * (1 - beta2)
-        store(mean, m + index, lanes)
-        store(square, v + index, lanes)
-        let direction = mean * inverse1 / ((square * inverse2).squareRoot() + epsilon)
-        store(load(w + index, lanes) * kept - direction * rate, w + index, lanes)
-      }
+      adam(
+        step, beta1: beta1, beta2: beta2, epsilon: epsilon, correction1: correction1,
+        correction2: correction2, kept: 1 - step.learningRate * decoupledDecay)
     }
   }
 }
 
-/// Calls `body` with each vector of gradients, scaled, clipped and with weight decay, and sets the
-/// gradients to zero.
-@inline(__always)
-private func forEachGradient(
-  _ step: OptimizerStep, _ body: (_ index: Int, _ lanes: Int, _ g: Vector) -> Void
+// One function for each rule: in a single large one the compiler stops inlining.
+
+@inline(never)
+private func descend(_ step: OptimizerStep) {
+  let gradients = Gradients(step)
+  let w = step.parameters
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    let g = gradients.take(j, lanes)
+    store(load(w + j, lanes) - g * step.learningRate, w + j, lanes)
+  }
+  sweep(step.count, part)
+}
+
+@inline(never)
+private func descend(_ step: OptimizerStep, momentum: Float, nesterov: Bool) {
+  let gradients = Gradients(step)
+  let w = step.parameters
+  let m = step.first.unsafelyUnwrapped
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    let g = gradients.take(j, lanes)
+    let velocity = load(m + j, lanes) * momentum + g
+    store(velocity, m + j, lanes)
+    let direction = nesterov ? g + velocity * momentum : velocity
+    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+  }
+  sweep(step.count, part)
+}
+
+@inline(never)
+private func rmsprop(_ step: OptimizerStep, decay: Float, momentum: Float, epsilon: Float) {
+  let gradients = Gradients(step)
+  let w = step.parameters
+  let v = step.second.unsafelyUnwrapped
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    let g = gradients.take(j, lanes)
+    let square = load(v + j, lanes) * decay + g * g * (1 - decay)
+    store(square, v + j, lanes)
+    var direction = g / (squareRoot(square) + epsilon)
+    if momentum != 0, let m = step.first {
+      direction = load(m + j, lanes) * momentum + direction
+      store(direction, m + j, lanes)
+    }
+    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+  }
+  sweep(step.count, part)
+}
+
+@inline(never)
+private func adagrad(_ step: OptimizerStep, epsilon: Float) {
+  let gradients = Gradients(step)
+  let w = step.parameters
+  let v = step.second.unsafelyUnwrapped
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    let g = gradients.take(j, lanes)
+    let square = load(v + j, lanes) + g * g
+    store(square, v + j, lanes)
+    let direction = g / (squareRoot(square) + epsilon)
+    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+  }
+  sweep(step.count, part)
+}
+
+/// - Parameter kept: what decoupled decay leaves of a parameter, 1 − η λ.
+@inline(never)
+private func adam(
+  _ step: OptimizerStep, beta1: Float, beta2: Float, epsilon: Float, correction1: Float,
+  correction2: Float, kept: Float
 ) {
-  let gradients = step.gradients
-  let parameters = step.parameters
-  let upper = Vector(repeating: step.clipValue)
-  let lower = -upper
-  let scale = step.gradientScale
-  let decay = Vector(repeating: step.weightDecay)
-  sweep(step.count) { index, lanes in
+  let gradients = Gradients(step)
+  let w = step.parameters
+  let m = step.first.unsafelyUnwrapped
+  let v = step.second.unsafelyUnwrapped
+  let inverse1 = 1 / correction1
+  let inverse2 = 1 / correction2
+  @inline(always) func part(_ j: Int, _ lanes: Int) {
+    let g = gradients.take(j, lanes)
+    let mean = load(m + j, lanes) * beta1 + g * (1 - beta1)
+    let square = load(v + j, lanes) * beta2 + g * g * (1 - beta2)
+    store(mean, m + j, lanes)
+    store(square, v + j, lanes)
+    let direction = mean * inverse1 / (squareRoot(square * inverse2) + epsilon)
+    store(load(w + j, lanes) * kept - direction * step.learningRate, w + j, lanes)
+  }
+  sweep(step.count, part)
+}
+
+/// The gradients of a step on their way to the rule.
+private struct Gradients {
+  private let gradients: MutableValues
+  private let parameters: MutableValues
+  private let scale: Float
+  private let limit: Float
+  private let decay: Float
+
+  @inline(always) init(_ step: OptimizerStep) {
+    gradients = step.gradients
+    parameters = step.parameters
+    scale = step.gradientScale
+    limit = step.clipValue
+    decay = step.weightDecay
+  }
+
+  /// A vector of gradients, scaled, clipped and with weight decay; zeros take its place.
+  @inline(always) func take(_ index: Int, _ lanes: Int) -> Vector {
     let scaled = load(gradients + index, lanes) * scale
     store(.zero, gradients + index, lanes)
-    let clipped = atLeast(atMost(scaled, upper), lower)
-    body(index, lanes, multiplyAdd(decay, load(parameters + index, lanes), clipped))
+    let upper = Vector(repeating: limit)
+    let clipped = atLeast(atMost(scaled, upper), -upper)
+    return multiplyAdd(Vector(repeating: decay), load(parameters + index, lanes), clipped)
   }
 }

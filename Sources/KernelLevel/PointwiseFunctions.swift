@@ -14,23 +14,23 @@ protocol PointwiseFunction {
 
 struct Linear: PointwiseFunction {
   var alpha: Float
-  @inline(__always) func value(_ x: Vector) -> Vector { x * alpha }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector { Vector(repeating: alpha) }
+  @inline(always) func value(_ x: Vector) -> Vector { x * alpha }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector { Vector(repeating: alpha) }
 }
 
 struct Tanh: PointwiseFunction {
-  @inline(__always) func value(_ x: Vector) -> Vector { hyperbolicTangent(x) }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector { 1 - y * y }
+  @inline(always) func value(_ x: Vector) -> Vector { hyperbolicTangent(x) }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector { 1 - y * y }
 }
 
 struct Sigmoid: PointwiseFunction {
-  @inline(__always) func value(_ x: Vector) -> Vector { logisticSigmoid(x) }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector { y * (1 - y) }
+  @inline(always) func value(_ x: Vector) -> Vector { logisticSigmoid(x) }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector { y * (1 - y) }
 }
 
 struct Relu: PointwiseFunction {
-  @inline(__always) func value(_ x: Vector) -> Vector { atLeast(x, .zero) }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector { atLeast(x, .zero) }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
     Vector.zero.replacing(with: Vector(repeating: 1), where: y .> .zero)
   }
 }
@@ -38,11 +38,11 @@ struct Relu: PointwiseFunction {
 struct HardSigmoid: PointwiseFunction {
   var alpha: Float
   var beta: Float
-  @inline(__always) func value(_ x: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector {
     let line = multiplyAdd(x, Vector(repeating: alpha), Vector(repeating: beta))
     return atMost(atLeast(line, .zero), Vector(repeating: 1))
   }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector {
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
     let one = Vector(repeating: 1)
     return Vector.zero.replacing(with: Vector(repeating: alpha), where: (y .> .zero) .& (y .< one))
   }
@@ -50,72 +50,78 @@ struct HardSigmoid: PointwiseFunction {
 
 struct LeakyRelu: PointwiseFunction {
   var alpha: Float
-  @inline(__always) func value(_ x: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector {
     x.replacing(with: x * alpha, where: x .< .zero)
   }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector {
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
     Vector(repeating: alpha).replacing(with: Vector(repeating: 1), where: y .> .zero)
   }
 }
 
 struct Elu: PointwiseFunction {
   var alpha: Float
-  @inline(__always) func value(_ x: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector {
     let below = exponentialMinusOne(atMost(x, .zero)) * alpha
     return x.replacing(with: below, where: x .< .zero)
   }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector {
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
     (y + alpha).replacing(with: Vector(repeating: 1), where: y .> .zero)
   }
 }
 
 struct Softplus: PointwiseFunction {
   /// log(1 + eˣ) = max(x, 0) + log(1 + e⁻|ˣ|), which neither overflows nor cancels.
-  @inline(__always) func value(_ x: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector {
     atLeast(x, .zero) + logarithmOfOnePlus(exponential(-absolute(x)))
   }
   /// The sigmoid of x is 1 − e⁻ʸ.
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector { -exponentialMinusOne(-y) }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector { -exponentialMinusOne(-y) }
 }
 
 struct Softsign: PointwiseFunction {
-  @inline(__always) func value(_ x: Vector) -> Vector {
+  @inline(always) func value(_ x: Vector) -> Vector {
     let limit = Vector(repeating: Float.greatestFiniteMagnitude)
     let finite = atLeast(atMost(x, limit), -limit)
     return finite / (absolute(finite) + 1)
   }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector {
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
     let rest = 1 - absolute(y)
     return rest * rest
   }
 }
 
 struct Exponential: PointwiseFunction {
-  @inline(__always) func value(_ x: Vector) -> Vector { exponential(x) }
-  @inline(__always) func derivative(ofOutput y: Vector) -> Vector { y }
+  @inline(always) func value(_ x: Vector) -> Vector { exponential(x) }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector { y }
 }
 
 /// What is done with an activation once its type is known.
+///
+/// The argument is no property: a type that conforms to a protocol and holds a vector would get a
+/// copying function that all modules share by name, compiled for whichever level the linker meets
+/// first.
 protocol FunctionUser {
-  associatedtype Result
-  func use(_ function: some PointwiseFunction) -> Result
+  associatedtype Argument
+  static func use(_ function: some PointwiseFunction, _ argument: Argument)
 }
 
 /// The one place where an activation's kind becomes a type.
-@inline(__always)
-func withFunction<User: FunctionUser>(_ activation: Activation, _ user: User) -> User.Result {
+@inline(always)
+func withFunction<User: FunctionUser>(
+  _ activation: Activation, _ user: User.Type, _ argument: User.Argument
+) {
   let alpha = activation.alpha
-  return switch activation.kind {
-  case .linear: user.use(Linear(alpha: alpha))
-  case .tanh: user.use(Tanh())
-  case .sigmoid: user.use(Sigmoid())
-  case .relu: user.use(Relu())
-  case .hardSigmoid: user.use(HardSigmoid(alpha: alpha, beta: activation.beta))
-  case .leakyRelu: user.use(LeakyRelu(alpha: alpha))
-  case .elu: user.use(Elu(alpha: alpha))
-  case .softplus: user.use(Softplus())
-  case .softsign: user.use(Softsign())
-  case .exponential: user.use(Exponential())
+  switch activation.kind {
+  case .linear: user.use(Linear(alpha: alpha), argument)
+  case .tanh: user.use(Tanh(), argument)
+  case .sigmoid: user.use(Sigmoid(), argument)
+  case .relu: user.use(Relu(), argument)
+  case .hardSigmoid: user.use(HardSigmoid(alpha: alpha, beta: activation.beta), argument)
+  case .leakyRelu: user.use(LeakyRelu(alpha: alpha), argument)
+  case .elu: user.use(Elu(alpha: alpha), argument)
+  case .softplus: user.use(Softplus(), argument)
+  case .softsign: user.use(Softsign(), argument)
+  case .exponential: user.use(Exponential(), argument)
   }
 }
 
@@ -123,19 +129,35 @@ func withFunction<User: FunctionUser>(_ activation: Activation, _ user: User) ->
 struct AnyFunction: PointwiseFunction {
   var activation: Activation
 
-  private struct Value: FunctionUser {
-    let x: Vector
-    @inline(__always) func use(_ function: some PointwiseFunction) -> Vector { function.value(x) }
+  private enum Value: FunctionUser {
+    @inline(always)
+    static func use(_ function: some PointwiseFunction, _ x: UnsafeMutablePointer<Vector>) {
+      x.pointee = function.value(x.pointee)
+    }
   }
-  private struct Derivative: FunctionUser {
-    let y: Vector
-    @inline(__always) func use(_ function: some PointwiseFunction) -> Vector {
-      function.derivative(ofOutput: y)
+  private enum Derivative: FunctionUser {
+    @inline(always)
+    static func use(_ function: some PointwiseFunction, _ y: UnsafeMutablePointer<Vector>) {
+      y.pointee = function.derivative(ofOutput: y.pointee)
     }
   }
 
-  @inline(never) func value(_ x: Vector) -> Vector { withFunction(activation, Value(x: x)) }
-  @inline(never) func derivative(ofOutput y: Vector) -> Vector {
-    withFunction(activation, Derivative(y: y))
+  @inline(always) func value(_ x: Vector) -> Vector {
+    var x = x
+    replaceWithValue(&x)
+    return x
+  }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
+    var y = y
+    replaceWithDerivative(&y)
+    return y
+  }
+
+  // Through memory for the same reason as parts of vectors.
+  @inline(never) private func replaceWithValue(_ x: UnsafeMutablePointer<Vector>) {
+    withFunction(activation, Value.self, x)
+  }
+  @inline(never) private func replaceWithDerivative(_ y: UnsafeMutablePointer<Vector>) {
+    withFunction(activation, Derivative.self, y)
   }
 }

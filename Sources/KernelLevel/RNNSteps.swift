@@ -5,7 +5,7 @@ import KernelInterface
 extension Level {
   public static func forward(_ step: RNNStep) {
     let extent = step.extent
-    if extent.stateActivation == .tanh {
+    if extent.stateActivation.kind == .tanh {
       forwardRNN(step, Tanh())
     } else {
       forwardRNN(step, AnyFunction(activation: extent.stateActivation))
@@ -14,7 +14,7 @@ extension Level {
 
   public static func backward(_ step: RNNStepGradient) {
     let extent = step.extent
-    if extent.stateActivation == .tanh {
+    if extent.stateActivation.kind == .tanh {
       backwardRNN(step, Tanh())
     } else {
       backwardRNN(step, AnyFunction(activation: extent.stateActivation))
@@ -31,11 +31,12 @@ private func forwardRNN(_ step: RNNStep, _ τ: some PointwiseFunction) {
       continue
     }
     let a = step.gates[row]
-    sweep(extent.hiddenSize) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let h = τ.value(load(a + j, lanes))
       store(h, a + j, lanes)
       store(h, hidden + j, lanes)
     }
+    sweep(extent.hiddenSize, part)
   }
 }
 
@@ -50,10 +51,11 @@ private func backwardRNN(_ step: RNNStepGradient, _ τ: some PointwiseFunction) 
       h.update(repeating: 0, count: extent.hiddenSize)
       continue
     }
-    sweep(extent.hiddenSize) { j, lanes in
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
       let da = load(dHidden + j, lanes) * τ.derivative(ofOutput: load(h + j, lanes))
       store(da, h + j, lanes)
       store(.zero, dPrevious + j, lanes)
     }
+    sweep(extent.hiddenSize, part)
   }
 }

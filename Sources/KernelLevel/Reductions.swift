@@ -6,15 +6,16 @@ import KernelInterface
 
 extension Level {
   public static func dot(_ x: Values, _ y: Values, count: Int) -> Double {
-    var sums = DoubleVector.zero
+    // Eight chains of additions, so that they do not wait for each other.
+    var sums = (SIMD4<Double>.zero, SIMD4<Double>.zero)
     var offset = 0
-    while offset + Vector.scalarCount <= count {
-      let x = widen(load(x + offset, Vector.scalarCount))
-      let y = widen(load(y + offset, Vector.scalarCount))
-      sums += x * y
-      offset += Vector.scalarCount
+    while offset + 8 <= count {
+      sums.0 += widen(x + offset) * widen(y + offset)
+      sums.1 += widen(x + offset + 4) * widen(y + offset + 4)
+      offset += 8
     }
-    var sum = sums.sum()
+    let four = sums.0 + sums.1
+    var sum = (four[0] + four[2]) + (four[1] + four[3])
     while offset < count {
       sum += Double(x[offset]) * Double(y[offset])
       offset += 1
@@ -25,53 +26,53 @@ extension Level {
   public static func isFinite(_ x: Values, count: Int) -> Bool {
     // 0 · x is NaN for infinities and NaN, and NaN stays in the sum.
     var sums = Vector.zero
-    sweep(count) { sums += load(x + $0, $1) * 0 }
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      sums += load(x + j, lanes) * 0
+    }
+    sweep(count, part)
     return sums == sums
   }
 }
 
-@inline(__always)
-private func widen(_ x: Vector) -> DoubleVector { DoubleVector(x) }
+/// Four floats as Doubles. The initialiser that converts a whole vector is a loop over lanes.
+@inline(always)
+private func widen(_ x: Values) -> SIMD4<Double> {
+  SIMD4(Double(x[0]), Double(x[1]), Double(x[2]), Double(x[3]))
+}
 
-/// Σ of the vectors that `term` gives, added in float within blocks of 64 vectors and in Double
-/// beyond, so that long rows stay accurate. Lanes past the end are ignored.
-@inline(__always)
-func sumOverRun(_ count: Int, _ term: (_ offset: Int, _ lanes: Int) -> Vector) -> Double {
-  let block = 64 * Vector.scalarCount
-  var sum = 0.0
-  var start = 0
-  while start < count {
-    var sums = Vector.zero
-    sweep(min(block, count - start)) {
-      sums += keep(term(start + $0, $1), $1)
-    }
-    sum += Double(sums.sum())
-    start += block
+/// A sum over a run, vector by vector: in float within blocks of 64 vectors and in Double beyond, so
+/// that long rows stay accurate.
+struct RunSum {
+  private var total = 0.0
+  private var block = Vector.zero
+  private var room = 64
+
+  @inline(always) init() {}
+
+  /// Adds the first `lanes` lanes.
+  @inline(always) mutating func add(_ x: Vector, _ lanes: Int) {
+    block += replaceRest(x, lanes, with: 0)
+    room -= 1
+    if room == 0 { closeBlock() }
   }
-  return sum
+
+  @inline(always) private mutating func closeBlock() {
+    total += Double(sum(block))
+    block = .zero
+    room = 64
+  }
+
+  @inline(always) var value: Double { total + Double(sum(block)) }
 }
 
 /// The largest element of a run that is not empty. NaN is passed over.
-@inline(__always)
+@inline(always)
 func largest(_ x: Values, count: Int) -> Float {
   var largest = Vector(repeating: -.infinity)
-  sweep(count) { offset, lanes in
+  @inline(always) func part(_ offset: Int, _ lanes: Int) {
     let part = replaceRest(load(x + offset, lanes), lanes, with: -.infinity)
     largest = largest.replacing(with: part, where: part .> largest)
   }
-  return largest.max()
-}
-
-/// Zero in the lanes from `lanes` on.
-@inline(__always)
-private func keep(_ x: Vector, _ lanes: Int) -> Vector {
-  replaceRest(x, lanes, with: 0)
-}
-
-@inline(__always)
-private func replaceRest(_ x: Vector, _ lanes: Int, with value: Float) -> Vector {
-  if lanes == Vector.scalarCount { return x }
-  var x = x
-  for lane in lanes..<Vector.scalarCount { x[lane] = value }
-  return x
+  sweep(count, part)
+  return largestLane(largest)
 }

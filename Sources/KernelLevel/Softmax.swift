@@ -12,12 +12,14 @@ extension Level {
       let x = x + row * columns
       let y = y + row * columns
       let top = largest(x, count: columns)
-      let sum = sumOverRun(columns) {
-        let power = exponential(load(x + $0, $1) - top)
-        store(power, y + $0, $1)
-        return power
+      var sum = RunSum()
+      @inline(always) func part(_ j: Int, _ lanes: Int) {
+        let power = exponential(load(x + j, lanes) - top)
+        store(power, y + j, lanes)
+        sum.add(power, lanes)
       }
-      scale(y, by: Float(1 / sum), y, count: columns)
+      sweep(columns, part)
+      scale(y, by: Float(1 / sum.value), y, count: columns)
     }
   }
 
@@ -28,15 +30,27 @@ extension Level {
       let y = y + row * columns
       let dy = dy + row * columns
       let dx = dx + row * columns
-      let mean = Float(sumOverRun(columns) { load(y + $0, $1) * load(dy + $0, $1) })
-      sweep(columns) { store(load(y + $0, $1) * (load(dy + $0, $1) - mean), dx + $0, $1) }
+      var sum = RunSum()
+      @inline(always) func addTerm(_ j: Int, _ lanes: Int) {
+        sum.add(load(y + j, lanes) * load(dy + j, lanes), lanes)
+      }
+      sweep(columns, addTerm)
+      let mean = Float(sum.value)
+      @inline(always) func part(_ j: Int, _ lanes: Int) {
+        store(load(y + j, lanes) * (load(dy + j, lanes) - mean), dx + j, lanes)
+      }
+      sweep(columns, part)
     }
   }
 
   public static func logSumExp(_ x: Values, count: Int) -> Float {
     guard count > 0 else { return -.infinity }
     let top = largest(x, count: count)
-    let sum = sumOverRun(count) { exponential(load(x + $0, $1) - top) }
-    return Float(Double(top) + log(sum))
+    var sum = RunSum()
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      sum.add(exponential(load(x + j, lanes) - top), lanes)
+    }
+    sweep(count, part)
+    return Float(Double(top) + log(sum.value))
   }
 }

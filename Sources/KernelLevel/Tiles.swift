@@ -24,15 +24,15 @@ struct OneVector: Strip {
   static var vectors: Int { 1 }
   static var zero: Self { Self(vector: .zero) }
 
-  @inline(__always) init(vector: Vector) { self.vector = vector }
-  @inline(__always) init(panels: Values, panelStride: Int) {
+  @inline(always) init(vector: Vector) { self.vector = vector }
+  @inline(always) init(panels: Values, panelStride: Int) {
     vector = load(panels, Vector.scalarCount)
   }
-  @inline(__always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
-  @inline(__always) func write(to c: MutableValues, columns: Int) {
+  @inline(always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
+  @inline(always) func write(to c: MutableValues, columns: Int) {
     store(vector, c, columns)
   }
-  @inline(__always) mutating func add(_ a: Vector, _ b: Self) {
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     vector = multiplyAdd(a, b.vector, vector)
   }
 }
@@ -42,27 +42,27 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
   var left: Left
   var right: Right
 
-  @inline(__always) static var vectors: Int { Left.vectors + Right.vectors }
-  @inline(__always) static var zero: Self { Self(left: .zero, right: .zero) }
-  @inline(__always) static var leftColumns: Int { Left.vectors * Vector.scalarCount }
+  @inline(always) static var vectors: Int { Left.vectors + Right.vectors }
+  @inline(always) static var zero: Self { Self(left: .zero, right: .zero) }
+  @inline(always) static var leftColumns: Int { Left.vectors * Vector.scalarCount }
 
-  @inline(__always) init(left: Left, right: Right) {
+  @inline(always) init(left: Left, right: Right) {
     self.left = left
     self.right = right
   }
-  @inline(__always) init(panels: Values, panelStride: Int) {
+  @inline(always) init(panels: Values, panelStride: Int) {
     left = Left(panels: panels, panelStride: panelStride)
     right = Right(panels: panels + Left.vectors * panelStride, panelStride: panelStride)
   }
-  @inline(__always) init(c: MutableValues, columns: Int) {
+  @inline(always) init(c: MutableValues, columns: Int) {
     left = Left(c: c, columns: Self.leftColumns)
     right = Right(c: c + Self.leftColumns, columns: columns - Self.leftColumns)
   }
-  @inline(__always) func write(to c: MutableValues, columns: Int) {
+  @inline(always) func write(to c: MutableValues, columns: Int) {
     left.write(to: c, columns: Self.leftColumns)
     right.write(to: c + Self.leftColumns, columns: columns - Self.leftColumns)
   }
-  @inline(__always) mutating func add(_ a: Vector, _ b: Self) {
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     left.add(a, b.left)
     right.add(a, b.right)
   }
@@ -83,16 +83,16 @@ struct OneRow<Row: Strip>: Tile {
   var row: Row
 
   static var rows: Int { 1 }
-  @inline(__always) static var zero: Self { Self(row: .zero) }
+  @inline(always) static var zero: Self { Self(row: .zero) }
 
-  @inline(__always) init(row: Row) { self.row = row }
-  @inline(__always) init(c: MutableValues, stride: Int, columns: Int) {
+  @inline(always) init(row: Row) { self.row = row }
+  @inline(always) init(c: MutableValues, stride: Int, columns: Int) {
     row = Row(c: c, columns: columns)
   }
-  @inline(__always) func write(to c: MutableValues, stride: Int, columns: Int) {
+  @inline(always) func write(to c: MutableValues, stride: Int, columns: Int) {
     row.write(to: c, columns: columns)
   }
-  @inline(__always) mutating func add(_ a: Values, stride: Int, _ b: Row) {
+  @inline(always) mutating func add(_ a: Values, stride: Int, _ b: Row) {
     row.add(Vector(repeating: a.pointee), b)
   }
 }
@@ -101,22 +101,22 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   var upper: Upper
   var lower: Lower
 
-  @inline(__always) static var rows: Int { Upper.rows + Lower.rows }
-  @inline(__always) static var zero: Self { Self(upper: .zero, lower: .zero) }
+  @inline(always) static var rows: Int { Upper.rows + Lower.rows }
+  @inline(always) static var zero: Self { Self(upper: .zero, lower: .zero) }
 
-  @inline(__always) init(upper: Upper, lower: Lower) {
+  @inline(always) init(upper: Upper, lower: Lower) {
     self.upper = upper
     self.lower = lower
   }
-  @inline(__always) init(c: MutableValues, stride: Int, columns: Int) {
+  @inline(always) init(c: MutableValues, stride: Int, columns: Int) {
     upper = Upper(c: c, stride: stride, columns: columns)
     lower = Lower(c: c + Upper.rows * stride, stride: stride, columns: columns)
   }
-  @inline(__always) func write(to c: MutableValues, stride: Int, columns: Int) {
+  @inline(always) func write(to c: MutableValues, stride: Int, columns: Int) {
     upper.write(to: c, stride: stride, columns: columns)
     lower.write(to: c + Upper.rows * stride, stride: stride, columns: columns)
   }
-  @inline(__always) mutating func add(_ a: Values, stride: Int, _ b: Upper.Row) {
+  @inline(always) mutating func add(_ a: Values, stride: Int, _ b: Upper.Row) {
     upper.add(a, stride: stride, b)
     lower.add(a + Upper.rows * stride, stride: stride, b)
   }

@@ -6,62 +6,112 @@
 import KernelInterface
 
 /// Reads `lanes` consecutive floats, 1 … the vector's width; the other lanes are 0.
-@inline(__always)
+@inline(always)
 func load(_ source: Values, _ lanes: Int) -> Vector {
   if lanes == Vector.scalarCount {
     return UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
   }
-  return loadPart(source, lanes)
+  var vector = Vector.zero
+  loadPart(source, lanes, &vector)
+  return vector
 }
 
-@inline(__always)
+@inline(always)
 func load(_ source: MutableValues, _ lanes: Int) -> Vector {
   load(Values(source), lanes)
 }
 
 /// Writes the first `lanes` lanes.
-@inline(__always)
+@inline(always)
 func store(_ vector: Vector, _ target: MutableValues, _ lanes: Int) {
   if lanes == Vector.scalarCount {
     UnsafeMutableRawPointer(target).storeBytes(of: vector, as: Vector.self)
   } else {
-    storePart(vector, target, lanes)
+    var vector = vector
+    storePart(&vector, target, lanes)
   }
+}
+
+/// `value` in the lanes from `lanes` on.
+@inline(always)
+func replaceRest(_ x: Vector, _ lanes: Int, with value: Float) -> Vector {
+  if lanes == Vector.scalarCount { return x }
+  var x = x
+  fillRest(&x, lanes, value)
+  return x
+}
+
+// Parts of vectors are handled out of line, and whole vectors go there and back through memory: as
+// an argument or result, a vector wider than 16 bytes is taken apart, and then so is the arithmetic
+// around the call. The memory is written and read as a whole, for a processor waits when it reads
+// in one piece what it has just written in several.
+
+@inline(never)
+private func loadPart(_ source: Values, _ lanes: Int, _ target: UnsafeMutablePointer<Vector>) {
+  #if LEVEL_V4
+    target.pointee = sixteen(source, lanes)
+  #elseif LEVEL_V3
+    target.pointee = eight(source, lanes)
+  #else
+    target.pointee = four(source, lanes)
+  #endif
+}
+
+#if LEVEL_V4
+  @inline(always)
+  private func sixteen(_ source: Values, _ lanes: Int) -> SIMD16<Float> {
+    lanes > 8
+      ? SIMD16(lowHalf: eight(source, 8), highHalf: eight(source + 8, lanes - 8))
+      : SIMD16(lowHalf: eight(source, lanes), highHalf: .zero)
+  }
+#endif
+
+@inline(always)
+private func eight(_ source: Values, _ lanes: Int) -> SIMD8<Float> {
+  lanes > 4
+    ? SIMD8(lowHalf: four(source, 4), highHalf: four(source + 4, lanes - 4))
+    : SIMD8(lowHalf: four(source, lanes), highHalf: .zero)
+}
+
+/// - Parameter lanes: 1 … 4.
+@inline(always)
+private func four(_ source: Values, _ lanes: Int) -> SIMD4<Float> {
+  if lanes == 4 { return UnsafeRawPointer(source).loadUnaligned(as: SIMD4<Float>.self) }
+  return SIMD4(source[0], lanes > 1 ? source[1] : 0, lanes > 2 ? source[2] : 0, 0)
 }
 
 @inline(never)
-private func loadPart(_ source: Values, _ lanes: Int) -> Vector {
-  var vector = Vector.zero
-  withUnsafeMutableBytes(of: &vector) { bytes in
-    let target = bytes.baseAddress!.assumingMemoryBound(to: Float.self)
-    for lane in 0..<lanes { target[lane] = source[lane] }
-  }
-  return vector
+private func storePart(_ source: UnsafePointer<Vector>, _ target: MutableValues, _ lanes: Int) {
+  let source = UnsafeRawPointer(source).assumingMemoryBound(to: Float.self)
+  for lane in 0..<lanes { target[lane] = source[lane] }
 }
 
 @inline(never)
-private func storePart(_ vector: Vector, _ target: MutableValues, _ lanes: Int) {
-  withUnsafeBytes(of: vector) { bytes in
-    let source = bytes.baseAddress!.assumingMemoryBound(to: Float.self)
-    for lane in 0..<lanes { target[lane] = source[lane] }
-  }
+private func fillRest(_ x: UnsafeMutablePointer<Vector>, _ lanes: Int, _ value: Float) {
+  var numbers = SignedBits.zero
+  for lane in numbers.indices { numbers[lane] = Int32(truncatingIfNeeded: lane) }
+  let isRest = numbers .>= SignedBits(repeating: Int32(truncatingIfNeeded: lanes))
+  x.pointee = x.pointee.replacing(with: Vector(repeating: value), where: isRest)
 }
 
-/// Calls `body(offset, lanes)` for each vector of a run; `lanes` is less than the vector's width in
+/// Calls `part(offset, lanes)` for each vector of a run; `lanes` is less than the vector's width in
 /// the last call only.
-@inline(__always)
-func sweep(_ count: Int, _ body: (_ offset: Int, _ lanes: Int) -> Void) {
+///
+/// `part` must be a function marked @inline(always), which is then compiled twice: for whole vectors
+/// without any question of lanes, and for the rest. A closure would not be inlined.
+@inline(always)
+func sweep(_ count: Int, _ part: (_ offset: Int, _ lanes: Int) -> Void) {
   var offset = 0
   while offset + Vector.scalarCount <= count {
-    body(offset, Vector.scalarCount)
+    part(offset, Vector.scalarCount)
     offset += Vector.scalarCount
   }
-  if offset < count { body(offset, count - offset) }
+  if offset < count { part(offset, count - offset) }
 }
 
 /// a · b + c: fused where the level has the instruction. Elsewhere `addingProduct` would be a call
 /// of fmaf for each lane.
-@inline(__always)
+@inline(always)
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   #if LEVEL_V4 || LEVEL_V3 || arch(arm64)
     return c.addingProduct(a, b)
@@ -71,24 +121,24 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
 }
 
 /// The smaller of each lane and `limit`; NaN stays NaN. One instruction, unlike `clamped`.
-@inline(__always)
+@inline(always)
 func atMost(_ x: Vector, _ limit: Vector) -> Vector {
   x.replacing(with: limit, where: limit .< x)
 }
 
 /// The larger of each lane and `limit`; NaN stays NaN.
-@inline(__always)
+@inline(always)
 func atLeast(_ x: Vector, _ limit: Vector) -> Vector {
   x.replacing(with: limit, where: limit .> x)
 }
 
-@inline(__always)
+@inline(always)
 func absolute(_ x: Vector) -> Vector {
   unsafeBitCast(unsafeBitCast(x, to: VectorBits.self) & 0x7fff_ffff, to: Vector.self)
 }
 
 /// Coefficients in rising order, by Horner's rule.
-@inline(__always)
+@inline(always)
 func polynomial(
   _ x: Vector, _ c0: Float, _ c1: Float, _ c2: Float, _ c3: Float, _ c4: Float
 ) -> Vector {
@@ -96,4 +146,59 @@ func polynomial(
   sum = multiplyAdd(sum, x, Vector(repeating: c2))
   sum = multiplyAdd(sum, x, Vector(repeating: c1))
   return multiplyAdd(sum, x, Vector(repeating: c0))
+}
+
+/// √x within 1 ulp for normal numbers; 0 for 0, +∞ for +∞. Denormals count as 0.
+///
+/// `squareRoot()` of a vector becomes one call of sqrtf per lane. This is Newton's iteration for
+/// 1 / √x, whose start halves the exponent by a shift (Lomont 2003), and a last step for √x itself.
+@inline(always)
+func squareRoot(_ x: Vector) -> Vector {
+  let bits = unsafeBitCast(x, to: VectorBits.self)
+  var y = unsafeBitCast(0x5f37_5a86 &- (bits &>> 1), to: Vector.self)
+  let half = x * 0.5
+  for _ in 0..<3 { y *= multiplyAdd(-half * y, y, Vector(repeating: 1.5)) }
+  let root = x * y
+  let corrected = multiplyAdd(multiplyAdd(-root, root, x), y * 0.5, root)
+  return x.replacing(
+    with: corrected,
+    where: (x .< .infinity) .& (x .>= Vector(repeating: .leastNormalMagnitude)))
+}
+
+/// The sum of the lanes, halves first.
+@inline(always)
+func sum(_ x: Vector) -> Float {
+  #if LEVEL_V4
+    let half = x.lowHalf + x.highHalf
+    let quarter = half.lowHalf + half.highHalf
+  #elseif LEVEL_V3
+    let quarter = x.lowHalf + x.highHalf
+  #else
+    let quarter = x
+  #endif
+  return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3])
+}
+
+/// The largest lane; NaN is passed over.
+@inline(always)
+func largestLane(_ x: Vector) -> Float {
+  #if LEVEL_V4
+    let half = larger(x.lowHalf, x.highHalf)
+    let quarter = larger(half.lowHalf, half.highHalf)
+  #elseif LEVEL_V3
+    let quarter = larger(x.lowHalf, x.highHalf)
+  #else
+    let quarter = x
+  #endif
+  return max(max(quarter[0], quarter[2]), max(quarter[1], quarter[3]))
+}
+
+@inline(always)
+private func larger(_ x: SIMD8<Float>, _ y: SIMD8<Float>) -> SIMD8<Float> {
+  x.replacing(with: y, where: y .> x)
+}
+
+@inline(always)
+private func larger(_ x: SIMD4<Float>, _ y: SIMD4<Float>) -> SIMD4<Float> {
+  x.replacing(with: y, where: y .> x)
 }

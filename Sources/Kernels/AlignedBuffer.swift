@@ -15,13 +15,15 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   public let pointer: UnsafeMutablePointer<Element>
   public let count: Int
 
-  /// Throws for a negative count, a size that overflows, one beyond the machine's memory (asking
+  /// Throws for a negative count, a size that overflows, one beyond the memory that there is (asking
   /// for it could succeed and end the process later), and whatever the allocator refuses.
   public init(count: Int) throws(MemoryError) {
     guard count >= 0 else { throw MemoryError(bytes: nil) }
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     guard !overflow else { throw MemoryError(bytes: nil) }
-    guard bytes <= physicalMemory else { throw MemoryError(bytes: bytes) }
+    guard bytes <= unquestionedBytes || bytes <= availableMemory() else {
+      throw MemoryError(bytes: bytes)
+    }
 
     var address: UnsafeMutableRawPointer?
     let alignment = max(64, MemoryLayout<Element>.alignment)
@@ -35,10 +37,3 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
 
   deinit { free(pointer) }
 }
-
-/// Bytes of memory in this machine.
-private let physicalMemory: Int = {
-  let (bytes, overflow) = sysconf(Int32(_SC_PHYS_PAGES))
-    .multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
-  return overflow || bytes <= 0 ? Int.max : bytes
-}()

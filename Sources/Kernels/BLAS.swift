@@ -15,7 +15,12 @@
 // - Fork while another thread is inside would leave our lock locked: the child renews it (Forks),
 //   and still knows the host's thread count. OpenBLAS itself restarts its threads.
 //
-// REFRAIN_BLAS=off in the environment keeps it out altogether.
+// On x86-64 it is not worth its hazards. One core of an EPYC 9005, OpenBLAS 0.3.21, GFLOP/s of ours
+// and of its kernels for the same instructions: 2048 × 512 × 512 gives 260 and 250 (SkylakeX; it
+// picks Haswell's by itself, 126) at x86-64-v4, 132 and 129 (Haswell) at v3, 46 and 45 to 47 at the
+// baseline. 32 × 256 × 64 gives 258 and 110, 1 × 2048 × 512 gives 50 and 9. So large products use it
+// by default only on other architectures, whose tiles are not tuned. REFRAIN_BLAS=on in the
+// environment uses it for large products everywhere, REFRAIN_BLAS=off nowhere.
 
 internal import COpenBLAS
 import Glibc
@@ -30,6 +35,20 @@ public enum BLAS {
     case .refused(let reason): reason
     }
   }
+
+  /// Whether large products should go to OpenBLAS if it is usable.
+  static let isWanted: Bool = {
+    switch environment("REFRAIN_BLAS") {
+    case "on": return true
+    case "off": return false
+    default:
+      #if arch(x86_64)
+        return false
+      #else
+        return true
+      #endif
+    }
+  }()
 
   /// Whether products may go to OpenBLAS. Loads it.
   static var isUsable: Bool { library != nil }
@@ -77,7 +96,7 @@ public enum BLAS {
       return .refused("OpenBLAS lacks a function that is needed")
     }
     // 0 serial, 1 pthreads, 2 OpenMP.
-    guard library.parallelism == 1, !library.configuration.contains("USE64BITINT") else {
+    guard library.parallelism == 1, !library.configuration.split(separator: " ").contains("USE64BITINT") else {
       return .refused("\(library.configuration) not used: no pthread build with 32-bit integers")
     }
     Forks.observe()

@@ -86,5 +86,6 @@ struct ProductShape {
   var columns: Int
   var depth: Int
 
-  var prefersBLAS: Bool { rows >= 512 && columns >= 512 && depth >= 512 }
+  /// Large products go to OpenBLAS where it is wanted; see `BLAS.isWanted`.
+  var prefersBLAS: Bool { rows >= 512 && columns >= 512 && depth >= 256 && BLAS.isWanted }
 }

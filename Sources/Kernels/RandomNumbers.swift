@@ -8,15 +8,19 @@ import Glibc
 
 /// One block of Philox4x32-10: four words that depend on every bit of counter and key.
 public func philox(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
-  var x = counter
-  var k = key
+  var (x0, x1, x2, x3) = (counter[0], counter[1], counter[2], counter[3])
+  var (k0, k1) = (key[0], key[1])
   for _ in 0..<10 {
-    let (high0, low0) = UInt32(0xd251_1f53).multipliedFullWidth(by: x[0])
-    let (high1, low1) = UInt32(0xcd9e_8d57).multipliedFullWidth(by: x[2])
-    x = SIMD4(high1 ^ x[1] ^ k[0], low1, high0 ^ x[3] ^ k[1], low0)
-    k = SIMD2(k[0] &+ 0x9e37_79b9, k[1] &+ 0xbb67_ae85)
+    let product0 = UInt64(x0) &* 0xd251_1f53
+    let product1 = UInt64(x2) &* 0xcd9e_8d57
+    x0 = UInt32(truncatingIfNeeded: product1 >> 32) ^ x1 ^ k0
+    x1 = UInt32(truncatingIfNeeded: product1)
+    x2 = UInt32(truncatingIfNeeded: product0 >> 32) ^ x3 ^ k1
+    x3 = UInt32(truncatingIfNeeded: product0)
+    k0 &+= 0x9e37_79b9
+    k1 &+= 0xbb67_ae85
   }
-  return x
+  return SIMD4(x0, x1, x2, x3)
 }
 
 /// The low word first.

@@ -1,8 +1,8 @@
 /*
  * allocation.c — a warm step asks for no memory
  *
- * The program's own malloc and friends stand before the C library's, so the library under test calls
- * these.
+ * The program's own malloc and friends stand before the C library's, so the library under test
+ * calls these.
  */
 #include "support.h"
 
@@ -50,9 +50,12 @@ static void allocations_are_seen(void) {
 
 static void a_warm_step_allocates_nothing(void) {
   static const char *const models[] = {
-      "Input(20) -> RNN(33)", "Input(20) -> LSTM(33)", "Input(20) -> GRU(33)",
+      "Input(20) -> RNN(33)",
+      "Input(20) -> LSTM(33)",
+      "Input(20) -> GRU(33)",
       "Input(20) -> GRU(33, reset_after=false)",
-      "Input(20) -> LSTM(17, return_sequences=true) -> GRU(16, return_sequences=true) -> Pooling(max) -> Dense(33, activation=softmax)",
+      "Input(20) -> LSTM(17, return_sequences=true) -> GRU(16, return_sequences=true) -> "
+      "Pooling(max) -> Dense(33, activation=softmax)",
       "Input(20) -> Dense(9, activation=relu) -> LayerNorm -> LSTM(33)",
       "Embedding(50, 8) -> LSTM(33)"};
   static float x[60], y[99];
@@ -63,15 +66,18 @@ static void a_warm_step_allocates_nothing(void) {
     int is_text = strncmp(models[m], "Embedding", 9) == 0;
     refrain_tensor in = is_text ? IDS(ids, 3) : FLOATS(x, 3, 20), out = FLOATS(y, 3, 33);
     for (int i = 0; i < 3; i++) {
-      CHECK_OK(is_text ? refrain_session_step_ids(session, ids, y) : refrain_session_step(session, x, y));
+      CHECK_OK(is_text ? refrain_session_step_ids(session, ids, y)
+                       : refrain_session_step(session, x, y));
       CHECK_OK(refrain_session_step_tensors(session, &in, 1, &out, 1));
     }
     long before = allocations;
     int failures = 0;
     for (int i = 0; i < 100; i++) {
-      failures += is_text ? refrain_session_step_ids(session, ids, y) : refrain_session_step(session, x, y);
+      failures +=
+          is_text ? refrain_session_step_ids(session, ids, y) : refrain_session_step(session, x, y);
     }
-    CHECK_SAYING(allocations == before, "%s: %ld allocations in 100 steps", models[m], allocations - before);
+    CHECK_SAYING(allocations == before, "%s: %ld allocations in 100 steps", models[m],
+                 allocations - before);
     CHECK_EQUAL(failures, 0);
     before = allocations;
     CHECK_OK(refrain_session_reset(session, 1));
@@ -79,7 +85,8 @@ static void a_warm_step_allocates_nothing(void) {
     CHECK_EQUAL(allocations, before);
     before = allocations;
     for (int i = 0; i < 100; i++) refrain_session_step_tensors(session, &in, 1, &out, 1);
-    printf("%s: %.2f allocations a step with tensors\n", models[m], (double)(allocations - before) / 100);
+    printf("%s: %.2f allocations a step with tensors\n", models[m],
+           (double)(allocations - before) / 100);
     refrain_session_release(session);
     refrain_model_release(model);
   }

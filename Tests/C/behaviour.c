@@ -8,24 +8,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the task ------------------------------------------------------------------------------------- */
+/* ---- the task
+ * ------------------------------------------------------------------------------------- */
 
 void make_task(task *t, uint32_t seed) {
   uint32_t shift = seed;
   for (int i = 0; i < N; i++) {
     t->lengths[i] = 1 + (i + (int)shift) % STEPS;
-    for (int s = 0; s < STEPS; s++) t->ids[i][s] = (int32_t)((seed = seed * 1664525u + 1013904223u) >> 16) % 9;
+    for (int s = 0; s < STEPS; s++)
+      t->ids[i][s] = (int32_t)((seed = seed * 1664525u + 1013904223u) >> 16) % 9;
     t->classes[i] = t->ids[i][t->lengths[i] - 1] % 3;
   }
   t->x = IDS(t->ids, N, STEPS);
   t->x.lengths = t->lengths;
   t->y = IDS(t->classes, N);
-  t->data = (refrain_dataset){.struct_size = sizeof t->data, .inputs = &t->x, .input_count = 1,
-                              .targets = &t->y, .target_count = 1};
+  t->data = (refrain_dataset){.struct_size = sizeof t->data,
+                              .inputs = &t->x,
+                              .input_count = 1,
+                              .targets = &t->y,
+                              .target_count = 1};
 }
 
 const char *const classifier =
-    "Embedding(9, 6) -> LSTM(20, dropout=0.2, recurrent_dropout=0.2) -> Dense(3, activation=softmax)";
+    "Embedding(9, 6) -> LSTM(20, dropout=0.2, recurrent_dropout=0.2) -> Dense(3, "
+    "activation=softmax)";
 
 void parameters_of(refrain_model *model, float *values, int64_t *count) {
   int64_t parameters;
@@ -45,13 +51,18 @@ int same_bits(const float *a, const float *b, size_t count) {
   return memcmp(a, b, count * sizeof *a) == 0;
 }
 
-/* ---- running and streaming --------------------------------------------------------------------- */
+/* ---- running and streaming ---------------------------------------------------------------------
+ */
 
 static void a_stream_equals_a_run(void) {
   static const char *const models[] = {
-      "Input(3) -> RNN(5)", "Input(3) -> LSTM(17)", "Input(3) -> GRU(16)",
-      "Input(3) -> GRU(5, reset_after=false)", "Input(3) -> LSTM(8, return_sequences=true) -> GRU(5)",
-      "Input(3) -> Dense(6, activation=relu) -> LayerNorm -> LSTM(4) -> Dense(5, activation=softmax)",
+      "Input(3) -> RNN(5)",
+      "Input(3) -> LSTM(17)",
+      "Input(3) -> GRU(16)",
+      "Input(3) -> GRU(5, reset_after=false)",
+      "Input(3) -> LSTM(8, return_sequences=true) -> GRU(5)",
+      "Input(3) -> Dense(6, activation=relu) -> LayerNorm -> LSTM(4) -> Dense(5, "
+      "activation=softmax)",
       "Input(3) -> LSTM(6, return_sequences=true) -> Pooling(mean) -> Dense(5)",
       "Input(3) -> LSTM(6, return_sequences=true) -> Pooling(max)",
       "Input(3) -> LSTM(6, return_sequences=true) -> Pooling(last)",
@@ -69,16 +80,19 @@ static void a_stream_equals_a_run(void) {
     refrain_session *session = make_session(model, options);
     for (int round = 0; round < 2; round++) {
       for (int t = 0; t < T; t++) {
-        for (int lane = 0; lane < LANES; lane++) memcpy(frame[lane], x[lane][t], sizeof frame[lane]);
+        for (int lane = 0; lane < LANES; lane++)
+          memcpy(frame[lane], x[lane][t], sizeof frame[lane]);
         CHECK_OK(refrain_session_step(session, &frame[0][0], y));
         float prefix[LANES][T][3];
         for (int lane = 0; lane < LANES; lane++)
-          memcpy(&((float *)prefix)[lane * (t + 1) * 3], x[lane], (size_t)(t + 1) * 3 * sizeof(float));
+          memcpy(&((float *)prefix)[lane * (t + 1) * 3], x[lane],
+                 (size_t)(t + 1) * 3 * sizeof(float));
         refrain_tensor in = FLOATS(prefix, LANES, t + 1, 3);
         refrain_tensor out = FLOATS(whole, LANES, size);
         CHECK_OK(refrain_session_run(session, &in, 1, &out, 1));
         for (int64_t i = 0; i < LANES * size; i++)
-          CHECK_SAYING(fabsf(whole[i] - y[i]) < 1e-5f, "%s, timestep %d: %g and %g", models[m], t, whole[i], y[i]);
+          CHECK_SAYING(fabsf(whole[i] - y[i]) < 1e-5f, "%s, timestep %d: %g and %g", models[m], t,
+                       whole[i], y[i]);
       }
       CHECK_OK(refrain_session_reset(session, REFRAIN_ALL_LANES));
     }
@@ -118,7 +132,8 @@ static void lanes_are_reset_cloned_and_stored(void) {
   REFUSED(REFRAIN_FORMAT, "another model", refrain_session_load_state(stranger, state, size));
   state[size / 2] ^= 1;
   state[9] ^= 1;
-  CHECK_SAYING(refrain_session_load_state(clone, state, size) != REFRAIN_OK, "a damaged state was taken");
+  CHECK_SAYING(refrain_session_load_state(clone, state, size) != REFRAIN_OK,
+               "a damaged state was taken");
   free(state);
   refrain_session_release(stranger);
   refrain_session_release(clone);
@@ -151,14 +166,16 @@ static void nothing_beyond_a_length_matters(void) {
     CHECK_OK(refrain_session_run(session, &in, 1, &out, 1));
     for (int b = 0; b < B; b++) {
       if (lengths[b] == 0) {
-        for (int i = 0; i < 4; i++) CHECK_SAYING(isfinite(y[b][i]), "%s: length 0 gave %g", models[m], y[b][i]);
+        for (int i = 0; i < 4; i++)
+          CHECK_SAYING(isfinite(y[b][i]), "%s: length 0 gave %g", models[m], y[b][i]);
         continue;
       }
       refrain_tensor row = FLOATS(x[b], 1, lengths[b], 3);
       refrain_tensor result = FLOATS(alone, 1, 4);
       CHECK_OK(refrain_session_run(session, &row, 1, &result, 1));
       for (int i = 0; i < 4; i++)
-        CHECK_SAYING(fabsf(alone[i] - y[b][i]) < 1e-5f, "%s, row %d: %g, alone %g", models[m], b, y[b][i], alone[i]);
+        CHECK_SAYING(fabsf(alone[i] - y[b][i]) < 1e-5f, "%s, row %d: %g, alone %g", models[m], b,
+                     y[b][i], alone[i]);
     }
     refrain_session_release(session);
     refrain_model_release(model);

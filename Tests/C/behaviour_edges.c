@@ -1,5 +1,6 @@
 /*
- * behaviour_edges.c — the smallest shapes, masks, structs of newer callers, and whose memory is whose
+ * behaviour_edges.c — the smallest shapes, masks, structs of newer callers, and whose memory is
+ * whose
  */
 #define _GNU_SOURCE
 #include "behaviour.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- streams ------------------------------------------------------------------------------------ */
+/* ---- streams ------------------------------------------------------------------------------------
+ */
 
 static void streams_of_ids_equal_runs(void) {
   static const char *const models[] = {
@@ -19,7 +21,8 @@ static void streams_of_ids_equal_runs(void) {
       "Embedding(9, 5) -> GRU(6, return_sequences=true) -> RNN(7)",
       "Embedding(9, 5) -> Bidirectional(GRU(4)) -> Dense(7)",
       "Embedding(9, 5, mask_zero=true) -> LSTM(7)",
-      "Embedding(9, 5) -> LSTM(4, return_sequences=true) -> Pooling(mean) -> Dense(7, activation=softmax)",
+      "Embedding(9, 5) -> LSTM(4, return_sequences=true) -> Pooling(mean) -> Dense(7, "
+      "activation=softmax)",
   };
   enum { LANES = 2, LENGTH = 5, SIZE = 7 };
   for (int64_t m = 0; m < COUNT_OF(models); m++) {
@@ -52,7 +55,8 @@ static void streams_of_ids_equal_runs(void) {
 static void sequences_equal_streams_at_every_timestep(void) {
   enum { T = 9, F = 3, H = 5 };
   static const char *const models[] = {
-      "Input(3) -> RNN(5, return_sequences=true)", "Input(3) -> LSTM(5, return_sequences=true)",
+      "Input(3) -> RNN(5, return_sequences=true)",
+      "Input(3) -> LSTM(5, return_sequences=true)",
       "Input(3) -> GRU(5, return_sequences=true)",
       "Input(3) -> LSTM(4, return_sequences=true) -> GRU(5, return_sequences=true)",
       "Input(3) -> GRU(4, return_sequences=true) -> Dense(5, activation=tanh)",
@@ -73,14 +77,16 @@ static void sequences_equal_streams_at_every_timestep(void) {
 }
 
 static void one_sequence_of_one_timestep(void) {
-  static const char *const models[] = {"Input(1) -> LSTM(1)", "Input(1) -> GRU(1)", "Input(1) -> RNN(1)",
+  static const char *const models[] = {"Input(1) -> LSTM(1)", "Input(1) -> GRU(1)",
+                                       "Input(1) -> RNN(1)",
                                        "Input(1) -> Bidirectional(LSTM(1)) -> Dense(1)"};
   for (int64_t m = 0; m < COUNT_OF(models); m++) {
     refrain_model *model = make_model(models[m], 2);
     refrain_session *session = make_session(model, "threads=3");
     refrain_trainer *trainer = make_trainer(model, "loss=mse, threads=2");
     float x = 0.5f, y = NAN, dx = NAN;
-    refrain_tensor in = FLOATS(&x, 1, 1, 1), out = FLOATS(&y, 1, 1), gradient = FLOATS(&dx, 1, 1, 1);
+    refrain_tensor in = FLOATS(&x, 1, 1, 1), out = FLOATS(&y, 1, 1),
+                   gradient = FLOATS(&dx, 1, 1, 1);
     double loss = NAN;
     run_batch(session, in, out);
     CHECK(isfinite(y));
@@ -95,12 +101,14 @@ static void one_sequence_of_one_timestep(void) {
   }
 }
 
-/* ---- masks and lengths -------------------------------------------------------------------------- */
+/* ---- masks and lengths --------------------------------------------------------------------------
+ */
 
 static void masks_of_prefixes_equal_lengths(void) {
   enum { B = 3, T = 4, F = 3, C = 2 };
   static const char *const models[] = {
-      "Input(3) -> LSTM(4) -> Dense(2)", "Input(3) -> GRU(4, return_sequences=true) -> Pooling(mean) -> Dense(2)",
+      "Input(3) -> LSTM(4) -> Dense(2)",
+      "Input(3) -> GRU(4, return_sequences=true) -> Pooling(mean) -> Dense(2)",
       "Input(3) -> Bidirectional(RNN(4)) -> Dense(2)"};
   int64_t lengths[B] = {4, 2, 1};
   uint8_t mask[B][T] = {{1, 1, 1, 1}, {1, 1, 0, 0}, {1, 0, 0, 0}};
@@ -155,10 +163,13 @@ static void nothing_beyond_a_length_is_learned(void) {
     for (int64_t t = lengths[b]; t < T; t++) x[1][b][t][t % F] = t % 2 ? NAN : INFINITY;
   }
   for (int i = 0; i < 2; i++) {
-    models[i] = make_model("Input(3) -> Bidirectional(GRU(4, return_sequences=true)) -> LSTM(4)"
-                           " -> Dense(2, activation=softmax)", 1);
+    models[i] = make_model(
+        "Input(3) -> Bidirectional(GRU(4, return_sequences=true)) -> LSTM(4)"
+        " -> Dense(2, activation=softmax)",
+        1);
     refrain_trainer *trainer = make_trainer(models[i], "loss=crossentropy, optimizer=Adam(0.01)");
-    refrain_tensor in = FLOATS(x[i], B, T, F), target = IDS(classes, B), gradient = FLOATS(dx[i], B, T, F);
+    refrain_tensor in = FLOATS(x[i], B, T, F), target = IDS(classes, B),
+                   gradient = FLOATS(dx[i], B, T, F);
     in.lengths = lengths;
     refrain_dataset data = make_dataset(&in, &target);
     CHECK_OK(refrain_trainer_forward(trainer, &in, 1, NULL, 0));
@@ -176,14 +187,17 @@ static void nothing_beyond_a_length_is_learned(void) {
   refrain_model_release(models[1]);
 }
 
-/* ---- the caller's memory ------------------------------------------------------------------------ */
+/* ---- the caller's memory ------------------------------------------------------------------------
+ */
 
 /* Arrays are read during the call only: the caller may overwrite and free them before going on. */
 static void inputs_may_be_freed_after_forward(void) {
   static const char *const models[] = {
       "Embedding(9, 6, mask_zero=true) -> LSTM(5) -> Dense(3, activation=softmax)",
-      "Embedding(9, 6) -> Bidirectional(GRU(5, return_sequences=true)) -> Pooling(mean) -> Dense(3)",
-      "Embedding(9, 6) -> GRU(5, return_sequences=true) -> Dense(3)"}; /* a target for every timestep */
+      "Embedding(9, 6) -> Bidirectional(GRU(5, return_sequences=true)) -> Pooling(mean) -> "
+      "Dense(3)",
+      "Embedding(9, 6) -> GRU(5, return_sequences=true) -> Dense(3)"}; /* a target for every
+                                                                          timestep */
   static int32_t tags[N * STEPS];
   fill_ids(tags, N * STEPS, 3, 9);
   task *t = malloc(sizeof *t);
@@ -192,7 +206,8 @@ static void inputs_may_be_freed_after_forward(void) {
     refrain_model *model[2];
     for (int freed = 0; freed < 2; freed++) {
       model[freed] = make_model(models[m], 1);
-      refrain_trainer *trainer = make_trainer(model[freed], "loss=crossentropy, optimizer=SGD(0.5)");
+      refrain_trainer *trainer =
+          make_trainer(model[freed], "loss=crossentropy, optimizer=SGD(0.5)");
       make_task(t, 3);
       int32_t *ids = malloc(sizeof t->ids);
       int64_t *lengths = malloc(sizeof t->lengths);
@@ -231,7 +246,8 @@ static void larger_structs_of_newer_callers(void) {
   float a[2 * 2 * 3], b[2 * 2 * 3], y[2 * 2], expected[2 * 2];
   fill_random(a, COUNT_OF(a), 1);
   fill_random(b, COUNT_OF(b), 2);
-  refrain_model *model = make_model("a = Input(3)\nb = Input(3)\n[a, b] -> Concat -> GRU(4) -> Dense(2)", 1);
+  refrain_model *model =
+      make_model("a = Input(3)\nb = Input(3)\n[a, b] -> Concat -> GRU(4) -> Dense(2)", 1);
   refrain_session *session = make_session(model, "");
   refrain_tensor plain[] = {FLOATS(a, 2, 2, 3), FLOATS(b, 2, 2, 3)}, out = FLOATS(expected, 2, 2);
   newer_tensor newer[] = {{FLOATS(a, 2, 2, 3), {-1, -1}}, {FLOATS(b, 2, 2, 3), {-1, -1}}};
@@ -251,7 +267,8 @@ static void larger_structs_of_newer_callers(void) {
   refrain_model_release(model);
 }
 
-/* ---- lifetimes ---------------------------------------------------------------------------------- */
+/* ---- lifetimes ----------------------------------------------------------------------------------
+ */
 
 static void owners_are_counted(void) {
   refrain_model *model = make_model("Input(3) -> GRU(2)", 1);
@@ -281,16 +298,19 @@ static void sessions_and_trainers_keep_their_model(void) {
 
 /* Everything once: made, used, refused and released. */
 static void one_round(task *t) {
-  char path[160];
+  char path[512];
   float y[N * 3];
   snprintf(path, sizeof path, "%s", temporary_path("round"));
   refrain_model *model = make_model(classifier, 1), *loaded = NULL;
-  refrain_trainer *trainer = make_trainer(model, "loss=crossentropy, optimizer=Adam(0.01), threads=2");
+  refrain_trainer *trainer =
+      make_trainer(model, "loss=crossentropy, optimizer=Adam(0.01), threads=2");
   refrain_session *session = make_session(model, "lanes=2, threads=2"), *clone = NULL;
   refrain_metrics *metrics = NULL;
   refrain_tokenizer *tokenizer = NULL;
-  CHECK_OK(refrain_trainer_fit(trainer, &t->data, &t->data, "batch_size=16, restore_best=true", NULL, NULL));
-  CHECK_EQUAL(refrain_trainer_fit(trainer, &t->data, NULL, "epoch=1", NULL, NULL), REFRAIN_NOTATION);
+  CHECK_OK(refrain_trainer_fit(trainer, &t->data, &t->data, "batch_size=16, restore_best=true",
+                               NULL, NULL));
+  CHECK_EQUAL(refrain_trainer_fit(trainer, &t->data, NULL, "epoch=1", NULL, NULL),
+              REFRAIN_NOTATION);
   run_batch(session, t->x, FLOATS(y, N, 3));
   CHECK_OK(refrain_session_step_ids(session, t->ids[0], y));
   CHECK_OK(refrain_session_clone(session, &clone));
@@ -314,8 +334,9 @@ static void one_round(task *t) {
 }
 
 /*
- * Swift hides references from searches for leaks, in bits of the pointer; that the heap stops growing
- * is what can be seen from outside. Large blocks are mapped one by one, so both counts are taken.
+ * Swift hides references from searches for leaks, in bits of the pointer; that the heap stops
+ * growing is what can be seen from outside. Large blocks are mapped one by one, so both counts are
+ * taken.
  */
 static void rounds_leave_no_memory_behind(void) {
 #if defined(__SANITIZE_ADDRESS__)
@@ -354,7 +375,8 @@ static void *make_and_release(void *unused) {
 
 static void threads_make_and_release_at_once(void) {
   pthread_t threads[4];
-  for (int i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, make_and_release, NULL) == 0);
+  for (int i = 0; i < 4; i++)
+    REQUIRE(pthread_create(&threads[i], NULL, make_and_release, NULL) == 0);
   for (int i = 0; i < 4; i++) {
     void *failures = NULL;
     REQUIRE(pthread_join(threads[i], &failures) == 0);
@@ -366,7 +388,7 @@ static void threads_make_and_release_at_once(void) {
 typedef struct {
   refrain_trainer *trainer;
   refrain_model *model;
-  char path[160];
+  char path[512];
   int saved;
 } busy;
 
@@ -386,7 +408,8 @@ static int work_in_callback(void *user, const refrain_progress *progress) {
 static void checkpoints_from_callbacks_resume(void) {
   task t;
   make_task(&t, 2);
-  const char *options = "loss=crossentropy, optimizer=Adam(0.01), schedule=Step(1, gamma=0.5), seed=4";
+  const char *options =
+      "loss=crossentropy, optimizer=Adam(0.01), schedule=Step(1, gamma=0.5), seed=4";
   refrain_model *model = make_model(classifier, 1), *other = make_model(classifier, 99);
   busy b = {make_trainer(model, options), model, "", 0};
   refrain_trainer *resumed = make_trainer(other, options);

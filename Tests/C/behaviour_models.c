@@ -11,7 +11,9 @@
 static void a_model_survives_its_file(void) {
   task t;
   make_task(&t, 4);
-  refrain_model *model = make_model("Embedding(9, 4, mask_zero=true) -> Bidirectional(GRU(5)) -> Dense(3, activation=softmax)", 7);
+  refrain_model *model = make_model(
+      "Embedding(9, 4, mask_zero=true) -> Bidirectional(GRU(5)) -> Dense(3, activation=softmax)",
+      7);
   refrain_tokenizer *tokenizer = NULL, *back = NULL;
   CHECK_OK(refrain_tokenizer_create("num_words=5, oov_token='<unk>', maxlen=6", &tokenizer));
   CHECK_OK(refrain_tokenizer_fit(tokenizer, (const char *[]){"the cat sat", "the dog é"}, 2));
@@ -28,7 +30,8 @@ static void a_model_survives_its_file(void) {
   refrain_model *loaded = NULL;
   CHECK_OK(refrain_model_load_memory(bytes, size, &loaded));
   CHECK_OK(refrain_model_save_memory(loaded, second, size, &again));
-  CHECK_SAYING(size == again && memcmp(bytes, second, (size_t)size) == 0, "a loaded model saves to other bytes");
+  CHECK_SAYING(size == again && memcmp(bytes, second, (size_t)size) == 0,
+               "a loaded model saves to other bytes");
   char label[32], json[4096], json2[4096];
   CHECK_OK(refrain_model_label(loaded, 1, label, sizeof label, NULL));
   CHECK_SAYING(strcmp(label, "b\n\"c\"") == 0, "label '%s'", label);
@@ -61,13 +64,17 @@ static void a_model_survives_its_file(void) {
   CHECK_SAYING(same_bits(&y1[0][0], &y2[0][0], N * 3), "a session lost its model");
 
   char text[256], canonical[256];
-  refrain_model *graph = make_model("a=Input(3);b = a->LSTM( 4,return_sequences = true , dropout=0.50)\n[a,b]->Concat->Dense(2)", 7);
+  refrain_model *graph = make_model(
+      "a=Input(3);b = a->LSTM( 4,return_sequences = true , dropout=0.50)\n[a,b]->Concat->Dense(2)",
+      7);
   CHECK_OK(refrain_model_notation(graph, text, sizeof text, NULL));
   refrain_model *copy = make_model(text, 7);
   CHECK_OK(refrain_model_notation(copy, canonical, sizeof canonical, NULL));
   CHECK_SAYING(strcmp(text, canonical) == 0, "'%s' became '%s'", text, canonical);
-  CHECK_SAYING(strcmp(text, "a = Input(3)\nb = a -> LSTM(4, return_sequences=true, dropout=0.5)\n[a, b] -> Concat -> Dense(2)") == 0,
-        "canonical text '%s'", text);
+  CHECK_SAYING(strcmp(text,
+                      "a = Input(3)\nb = a -> LSTM(4, return_sequences=true, dropout=0.5)\n[a, b] "
+                      "-> Concat -> Dense(2)") == 0,
+               "canonical text '%s'", text);
   refrain_model_release(graph);
   refrain_model_release(copy);
   refrain_session_release(s1);

@@ -78,7 +78,8 @@ static void the_process_is_left_as_it_was(void) {
   }
   int status = -1;
   for (int i = 0; i < 200 && waitpid(child, &status, WNOHANG) == 0; i++) usleep(50000);
-  CHECK_SAYING(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a forked child ended with %d", status);
+  CHECK_SAYING(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a forked child ended with %d",
+               status);
 
   refrain_session_release(three);
   refrain_session_release(one);
@@ -89,7 +90,7 @@ static void the_process_is_left_as_it_was(void) {
   fegetenv(&fenv_after);
   for (int signal = 1; signal < 32; signal++)
     CHECK_SAYING(sigismember(&mask_before, signal) == sigismember(&mask_after, signal),
-          "the mask of signal %d changed", signal);
+                 "the mask of signal %d changed", signal);
 #ifdef __x86_64__
   /* the sticky exception flags of MXCSR aside */
   CHECK_SAYING((fenv_before.__mxcsr & ~0x3fu) == (fenv_after.__mxcsr & ~0x3fu), "MXCSR changed");

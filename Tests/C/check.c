@@ -57,7 +57,8 @@ int check_true(const char *file, int line, const char *text, int condition) {
   return record(condition);
 }
 
-int check_saying(const char *file, int line, const char *text, int condition, const char *format, ...) {
+int check_saying(const char *file, int line, const char *text, int condition, const char *format,
+                 ...) {
   if (!condition) {
     va_list arguments;
     va_start(arguments, format);

@@ -1,13 +1,13 @@
 /*
  * check.h — checks that count, name their line, and survive a crash of what they test
  *
- * A test is a function without arguments. check_run() calls it in a child process with a limit on its
- * time, so that a trap or a hang in the library is one more failure, with the line of the last check
- * that began, and the tests after it still run.
+ * A test is a function without arguments. check_run() calls it in a child process with a limit on
+ * its time, so that a trap or a hang in the library is one more failure, with the line of the last
+ * check that began, and the tests after it still run.
  *
  * A refusal is checked in three ways at once: the status, a message that was made by this very call
- * and contains a given fragment, and that every region of memory registered with check_watch() still
- * holds the pattern it was filled with.
+ * and contains a given fragment, and that every region of memory registered with check_watch()
+ * still holds the pattern it was filled with.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -35,8 +35,9 @@
   check_near(__FILE__, __LINE__, #found, (found), (expected), (int64_t)(count), (tolerance))
 
 /** A call that must succeed. */
-#define CHECK_OK(call) \
-  (check_begin(__FILE__, __LINE__, #call), check_status(__FILE__, __LINE__, #call, REFRAIN_OK, (call)))
+#define CHECK_OK(call)                     \
+  (check_begin(__FILE__, __LINE__, #call), \
+   check_status(__FILE__, __LINE__, #call, REFRAIN_OK, (call)))
 
 /** A call that must succeed for the test to make sense: ends the test otherwise. */
 #define REQUIRE_OK(call) (CHECK_OK(call) ? (void)0 : check_abandon())
@@ -50,13 +51,13 @@
  * status    a refrain_status, or several joined with EITHER().
  * fragment  what the message must contain.
  */
-#define REFUSED(status, fragment, call)                                              \
-  (check_begin(__FILE__, __LINE__, #call), check_poison(),                          \
+#define REFUSED(status, fragment, call)                    \
+  (check_begin(__FILE__, __LINE__, #call), check_poison(), \
    check_refusal(__FILE__, __LINE__, #call, NULL, (status), (fragment), (call)))
 
 /** The same for a row of a table, which is named in the failure. */
-#define REFUSED_CASE(name, status, fragment, call)                                   \
-  (check_begin(__FILE__, __LINE__, (name)), check_poison(),                         \
+#define REFUSED_CASE(name, status, fragment, call)          \
+  (check_begin(__FILE__, __LINE__, (name)), check_poison(), \
    check_refusal(__FILE__, __LINE__, #call, (name), (status), (fragment), (call)))
 
 /** One of several statuses, where the header leaves the choice open; joined with |. */
@@ -64,7 +65,8 @@
 enum { CHECK_SET = 1 << 30 };
 
 int check_true(const char *file, int line, const char *text, int condition);
-int check_saying(const char *file, int line, const char *text, int condition, const char *format, ...);
+int check_saying(const char *file, int line, const char *text, int condition, const char *format,
+                 ...);
 int check_equal(const char *file, int line, const char *text, int64_t found, int64_t expected);
 int check_same(const char *file, int line, const char *text, const float *found,
                const float *expected, int64_t count);

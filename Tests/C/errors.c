@@ -38,14 +38,15 @@ void begin(void) {
   check_watch(&scratch, sizeof scratch);
 }
 
-/* ---- messages ----------------------------------------------------------------------------------- */
+/* ---- messages -----------------------------------------------------------------------------------
+ */
 
 static void statuses_have_names(void) {
   static const char *const names[] = {
-      "REFRAIN_OK",       "REFRAIN_NULL_POINTER", "REFRAIN_HANDLE",      "REFRAIN_ARGUMENT",
-      "REFRAIN_SHAPE",    "REFRAIN_NOTATION",     "REFRAIN_NAME",        "REFRAIN_CAPACITY",
-      "REFRAIN_ORDER",    "REFRAIN_UNSUPPORTED",  "REFRAIN_FILE",        "REFRAIN_FORMAT",
-      "REFRAIN_MEMORY",   "REFRAIN_NOT_FINITE",   "REFRAIN_CANCELLED",   "REFRAIN_INTERNAL"};
+      "REFRAIN_OK",     "REFRAIN_NULL_POINTER", "REFRAIN_HANDLE",    "REFRAIN_ARGUMENT",
+      "REFRAIN_SHAPE",  "REFRAIN_NOTATION",     "REFRAIN_NAME",      "REFRAIN_CAPACITY",
+      "REFRAIN_ORDER",  "REFRAIN_UNSUPPORTED",  "REFRAIN_FILE",      "REFRAIN_FORMAT",
+      "REFRAIN_MEMORY", "REFRAIN_NOT_FINITE",   "REFRAIN_CANCELLED", "REFRAIN_INTERNAL"};
   for (int32_t i = 0; i < COUNT_OF(names); i++) {
     CHECK_EQUAL(strcmp(refrain_status_name(i), names[i]), 0);
   }
@@ -98,7 +99,8 @@ static void messages_belong_to_their_thread(void) {
   CHECK(message == refrain_last_error());
 }
 
-/* ---- the notation ------------------------------------------------------------------------------- */
+/* ---- the notation -------------------------------------------------------------------------------
+ */
 
 static const struct {
   const char *notation;
@@ -124,7 +126,8 @@ static const struct {
     {"Input(3) -> LSTM(4, dropout=0.1, dropout=0.2)", "line 1", NULL, NULL},
     {"Input(3) -> LSTM(units=4, 5)", "line 1", NULL, NULL},
     {"Input(3) -> LSTM(4, true, true, true, 0, 0, true, none, tanh, sigmoid, true, zeros, zeros, "
-     "zeros, a, b)", "line 1", NULL, NULL},
+     "zeros, a, b)",
+     "line 1", NULL, NULL},
     {"Input(3) -> LSTM(0)", "line 1", "column 18", NULL},
     {"Input(3) -> LSTM(-1)", "line 1", NULL, NULL},
     {"Input(3) -> LSTM(4.5)", "line 1", NULL, NULL},
@@ -170,15 +173,16 @@ static void mistakes_in_notation_are_pointed_at(void) {
     int well_formed = strstr(message, ", column ") != NULL && strchr(message, '^') != NULL &&
                       (!mistakes[i].line || strstr(message, mistakes[i].line)) &&
                       (!mistakes[i].column || strstr(message, mistakes[i].column)) &&
-                      (!mistakes[i].suggestion ||
-                       (strstr(message, "did you mean") && strstr(message, mistakes[i].suggestion)));
+                      (!mistakes[i].suggestion || (strstr(message, "did you mean") &&
+                                                   strstr(message, mistakes[i].suggestion)));
     if (!CHECK(well_formed)) printf("  of '%s':\n%s\n", notation, message);
   }
 }
 
 static void the_caret_stands_under_the_mistake(void) {
-  CHECK_EQUAL(refrain_model_create("Input(3) ->\n LSTM(4, unit=3)", 1, (refrain_model **)&scratch.handle),
-              REFRAIN_NOTATION);
+  CHECK_EQUAL(
+      refrain_model_create("Input(3) ->\n LSTM(4, unit=3)", 1, (refrain_model **)&scratch.handle),
+      REFRAIN_NOTATION);
   const char *second = strchr(refrain_last_error(), '\n');
   REQUIRE(second != NULL);
   const char *third = strchr(second + 1, '\n');
@@ -190,7 +194,8 @@ static void the_caret_stands_under_the_mistake(void) {
 
 static void bytes_that_are_not_utf8_are_refused(void) {
   begin();
-  static const char *const broken[] = {"Input(3) -> \xFF(4)", "\xC3", "\xED\xA0\x80", "\xF8\x88\x80\x80\x80"};
+  static const char *const broken[] = {"Input(3) -> \xFF(4)", "\xC3", "\xED\xA0\x80",
+                                       "\xF8\x88\x80\x80\x80"};
   for (int64_t i = 0; i < COUNT_OF(broken); i++) {
     REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "UTF-8",
             refrain_model_create(broken[i], 1, (refrain_model **)&scratch.handle));
@@ -205,8 +210,9 @@ static void bytes_that_are_not_utf8_are_refused(void) {
 static void long_and_deep_notation_is_refused(void) {
   begin();
   static char text[1 << 20];
-  static const char *const pieces[] = {"[", "(", "Bidirectional(", "LSTM(", "-", "'", "a", "9", "\n",
-                                       "Input(3)->", "Concat->", "x=", "[x,", "name=", "#"};
+  static const char *const pieces[] = {
+      "[",  "(",          "Bidirectional(", "LSTM(", "-",   "'",     "a", "9",
+      "\n", "Input(3)->", "Concat->",       "x=",    "[x,", "name=", "#"};
   for (int64_t i = 0; i < COUNT_OF(pieces); i++) {
     size_t size = strlen(pieces[i]), at = 0;
     for (; at + size < sizeof text; at += size) memcpy(text + at, pieces[i], size);
@@ -220,7 +226,8 @@ static void long_and_deep_notation_is_refused(void) {
   }
 }
 
-/* With a limit, so that a library that tries them all the same does not take the machine's memory. */
+/* With a limit, so that a library that tries them all the same does not take the machine's memory.
+ */
 static void sizes_beyond_memory_are_refused(void) {
   begin();
   if (!limit_memory((size_t)4 << 30)) {
@@ -240,13 +247,15 @@ static void sizes_beyond_memory_are_refused(void) {
       "Input(3) -> Bidirectional(LSTM(4611686018427387904))",
   };
   for (int64_t i = 0; i < COUNT_OF(monsters); i++) {
-    REFUSED_CASE(monsters[i],
-                 EITHER(REFRAIN_MEMORY, REFRAIN_NOTATION) | EITHER(REFRAIN_ARGUMENT, REFRAIN_MEMORY),
-                 "", refrain_model_create(monsters[i], 1, (refrain_model **)&scratch.handle));
+    REFUSED_CASE(
+        monsters[i],
+        EITHER(REFRAIN_MEMORY, REFRAIN_NOTATION) | EITHER(REFRAIN_ARGUMENT, REFRAIN_MEMORY), "",
+        refrain_model_create(monsters[i], 1, (refrain_model **)&scratch.handle));
   }
 }
 
-/* ---- texts that the library returns ------------------------------------------------------------- */
+/* ---- texts that the library returns -------------------------------------------------------------
+ */
 
 typedef refrain_status text_call(char *text, int64_t capacity, int64_t *length);
 
@@ -283,9 +292,9 @@ static const struct {
   const char *name;
   text_call *call;
 } text_calls[] = {
-    {"describe", text_of_describe}, {"model_notation", text_of_notation},
-    {"model_summary", text_of_summary}, {"model_parameter", text_of_parameter},
-    {"model_label", text_of_label}, {"trainer_notation", text_of_trainer},
+    {"describe", text_of_describe},       {"model_notation", text_of_notation},
+    {"model_summary", text_of_summary},   {"model_parameter", text_of_parameter},
+    {"model_label", text_of_label},       {"trainer_notation", text_of_trainer},
     {"tokenizer_decode", text_of_decode}, {"tokenizer_word", text_of_word},
     {"tokenizer_json", text_of_json},
 };

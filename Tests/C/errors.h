@@ -11,14 +11,14 @@ enum { FEATURES = 3, CLASSES = 2, BATCH = 2, TIMESTEPS = 4, VOCABULARY = 7 };
 
 /** Valid arguments: what a test breaks, one thing at a time. */
 struct world {
-  refrain_model *model;        /* Input(3) -> LSTM(4) -> Dense(2, softmax), float input */
-  refrain_model *ids_model;    /* Embedding(7, 3) -> GRU(4) -> Dense(2, softmax) */
-  refrain_session *session;    /* of model, lanes=2 */
+  refrain_model *model;     /* Input(3) -> LSTM(4) -> Dense(2, softmax), float input */
+  refrain_model *ids_model; /* Embedding(7, 3) -> GRU(4) -> Dense(2, softmax) */
+  refrain_session *session; /* of model, lanes=2 */
   refrain_session *ids_session;
-  refrain_trainer *trainer;    /* of model, with a loss */
+  refrain_trainer *trainer; /* of model, with a loss */
   refrain_tokenizer *tokenizer;
-  refrain_scaler *scaler;      /* fitted to FEATURES features */
-  refrain_metrics *metrics;    /* of CLASSES classes */
+  refrain_scaler *scaler;   /* fitted to FEATURES features */
+  refrain_metrics *metrics; /* of CLASSES classes */
 
   float x[BATCH * TIMESTEPS * FEATURES];
   int32_t ids[BATCH * TIMESTEPS];

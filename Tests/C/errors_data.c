@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-static const int64_t impossible_counts[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 62, (int64_t)1 << 61};
+static const int64_t impossible_counts[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 62,
+                                            (int64_t)1 << 61};
 
 static void metrics_of_classes(void) {
   begin();
@@ -27,7 +28,8 @@ static void metrics_of_classes(void) {
     REFUSED(REFRAIN_ARGUMENT, "count",
             refrain_metrics_numbers(world.x, world.x, NULL, impossible_counts[i], metrics));
   }
-  REFUSED(REFRAIN_ARGUMENT, "classes", refrain_metrics_classes(good, good, NULL, NULL, 3, 0, metrics));
+  REFUSED(REFRAIN_ARGUMENT, "classes",
+          refrain_metrics_classes(good, good, NULL, NULL, 3, 0, metrics));
   REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_MEMORY), "classes",
           refrain_metrics_classes(good, good, NULL, NULL, 3, (int64_t)1 << 32, metrics));
   static float weights[][3] = {{1, NAN, 1}, {1, -1, 1}, {INFINITY, 1, 1}};
@@ -77,8 +79,9 @@ static void figures(void) {
 
 static void options_of_tokenizers(void) {
   begin();
-  static const char *const wrong[] = {"num_words=0", "num_word=5", "maxlen=-1", "padding=left",
-                                      "truncating=none", "oov_token=5", "lower=1", "filters=none", "5"};
+  static const char *const wrong[] = {"num_words=0",  "num_word=5",      "maxlen=-1",
+                                      "padding=left", "truncating=none", "oov_token=5",
+                                      "lower=1",      "filters=none",    "5"};
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     REFUSED_CASE(wrong[i], REFRAIN_NOTATION, "column",
                  refrain_tokenizer_create(wrong[i], (refrain_tokenizer **)&scratch.handle));
@@ -94,7 +97,8 @@ static void texts_of_tokenizers(void) {
   int64_t size = 0, again = 0;
   REQUIRE_OK(refrain_tokenizer_size(t, &size));
   REFUSED(REFRAIN_ARGUMENT, "texts[1]", refrain_tokenizer_fit(t, texts, 2));
-  REFUSED(REFRAIN_ARGUMENT, "text", refrain_tokenizer_encode(t, texts[1], scratch.id, 16, &scratch.size));
+  REFUSED(REFRAIN_ARGUMENT, "text",
+          refrain_tokenizer_encode(t, texts[1], scratch.id, 16, &scratch.size));
   REFUSED(REFRAIN_ARGUMENT, "texts[1]",
           refrain_tokenizer_encode_batch(t, texts, 2, scratch.id, 4, scratch.sizes));
   REFUSED(REFRAIN_ARGUMENT, "texts[1]",
@@ -102,20 +106,28 @@ static void texts_of_tokenizers(void) {
   REFUSED(REFRAIN_ARGUMENT, "word", refrain_tokenizer_id(t, texts[1], scratch.id));
   for (int64_t i = 0; i < COUNT_OF(impossible_counts); i++) {
     int64_t count = impossible_counts[i];
-    REFUSED(REFRAIN_ARGUMENT, "", refrain_tokenizer_fit(t, texts, count));
-    REFUSED(REFRAIN_ARGUMENT, "", refrain_tokenizer_encode_batch(t, texts, count, scratch.id, 4, scratch.sizes));
-    REFUSED(REFRAIN_ARGUMENT, "", refrain_tokenizer_encode_batch(t, texts, 1, scratch.id, count, scratch.sizes));
+    /* before any text is looked at: memory for so many must not be asked for */
+    REFUSED(REFRAIN_ARGUMENT, "count", refrain_tokenizer_fit(t, texts, count));
+    REFUSED(REFRAIN_ARGUMENT, "",
+            refrain_tokenizer_encode_batch(t, texts, count, scratch.id, 4, scratch.sizes));
+    REFUSED(REFRAIN_ARGUMENT, "",
+            refrain_tokenizer_encode_batch(t, texts, 1, scratch.id, count, scratch.sizes));
     REFUSED(REFRAIN_ARGUMENT, "count",
             refrain_tokenizer_decode(t, world.ids, count, scratch.text, 256, &scratch.size));
-    REFUSED(REFRAIN_ARGUMENT, "", refrain_tokenizer_matrix(t, texts, count, "count", scratch.matrix, 64));
+    REFUSED(REFRAIN_ARGUMENT, "",
+            refrain_tokenizer_matrix(t, texts, count, "count", scratch.matrix, 64));
   }
-  REFUSED(REFRAIN_ARGUMENT, "capacity", refrain_tokenizer_encode(t, "a", scratch.id, -1, &scratch.size));
-  REFUSED(REFRAIN_ARGUMENT, "capacity", refrain_tokenizer_matrix(t, texts, 1, "count", scratch.matrix, -1));
-  REFUSED(REFRAIN_CAPACITY, "", refrain_tokenizer_matrix(t, texts, 1, "count", scratch.matrix, size - 1));
+  REFUSED(REFRAIN_ARGUMENT, "capacity",
+          refrain_tokenizer_encode(t, "a", scratch.id, -1, &scratch.size));
+  REFUSED(REFRAIN_ARGUMENT, "capacity",
+          refrain_tokenizer_matrix(t, texts, 1, "count", scratch.matrix, -1));
+  REFUSED(REFRAIN_CAPACITY, "",
+          refrain_tokenizer_matrix(t, texts, 1, "count", scratch.matrix, size - 1));
   REFUSED(EITHER(REFRAIN_NAME, REFRAIN_ARGUMENT), "mode",
           refrain_tokenizer_matrix(t, texts, 1, "counts", scratch.matrix, 64));
   int64_t count = -1;
-  REFUSED(REFRAIN_CAPACITY, "ids", refrain_tokenizer_encode(t, "a good film", scratch.id, 2, &count));
+  REFUSED(REFRAIN_CAPACITY, "ids",
+          refrain_tokenizer_encode(t, "a good film", scratch.id, 2, &count));
   CHECK_EQUAL(count, 3);
   REFUSED(REFRAIN_CAPACITY, "ids", refrain_tokenizer_encode(t, "a good film", NULL, 0, &count));
   static const int32_t ids[] = {-1, 0, 1000, INT32_MAX, INT32_MIN};
@@ -131,7 +143,16 @@ static void texts_of_tokenizers(void) {
 static void json_of_tokenizers(void) {
   begin();
   static const char *const wrong[] = {
-      "", "{", "null", "[]", "{}", "5", "\"text\"", "{\"a\":1}", "{\"word_index\":{}}", "\xFF",
+      "",
+      "{",
+      "null",
+      "[]",
+      "{}",
+      "5",
+      "\"text\"",
+      "{\"a\":1}",
+      "{\"word_index\":{}}",
+      "\xFF",
       "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["};
   refrain_tokenizer **out = (refrain_tokenizer **)&scratch.handle;
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
@@ -174,13 +195,15 @@ static void padding(void) {
           refrain_pad_sequences(3, world.ids, lengths, 2, NULL, scratch.id, 4));
   static const char *const options[] = {"padding=left", "pading=pre", "value=true", "maxlen=3"};
   for (int64_t i = 0; i < COUNT_OF(options); i++) {
-    REFUSED_CASE(options[i], REFRAIN_NOTATION, "column",
-                 refrain_pad_sequences(REFRAIN_INT32, world.ids, lengths, 2, options[i], scratch.id, 4));
+    REFUSED_CASE(
+        options[i], REFRAIN_NOTATION, "column",
+        refrain_pad_sequences(REFRAIN_INT32, world.ids, lengths, 2, options[i], scratch.id, 4));
   }
   REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "value",
           refrain_pad_sequences(REFRAIN_INT32, world.ids, lengths, 2, "value=1.5", scratch.id, 4));
   REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "value",
-          refrain_pad_sequences(REFRAIN_INT32, world.ids, lengths, 2, "value=3000000000", scratch.id, 4));
+          refrain_pad_sequences(REFRAIN_INT32, world.ids, lengths, 2, "value=3000000000",
+                                scratch.id, 4));
   for (int64_t i = 0; i < COUNT_OF(impossible_counts); i++) {
     int64_t count = impossible_counts[i];
     REFUSED(REFRAIN_ARGUMENT, "count",
@@ -198,17 +221,25 @@ static void padding(void) {
 
 static void windows(void) {
   begin();
-  static const char *const options[] = {NULL, "", "length=0", "length=-1", "length=2, horizon=-1",
-                                        "length=2, stride=0", "lenght=2", "length=2.5"};
+  static const char *const options[] = {NULL,
+                                        "",
+                                        "length=0",
+                                        "length=-1",
+                                        "length=2, horizon=-1",
+                                        "length=2, stride=0",
+                                        "lenght=2",
+                                        "length=2.5"};
   for (int64_t i = 0; i < COUNT_OF(options); i++) {
     REFUSED_CASE(options[i] ? options[i] : "NULL", REFRAIN_NOTATION, "column",
                  refrain_windows(world.x, 8, 3, options[i], scratch.y, NULL, &scratch.size));
   }
   for (int64_t i = 0; i < COUNT_OF(impossible_counts); i++) {
     REFUSED(REFRAIN_ARGUMENT, "timesteps",
-            refrain_windows(world.x, impossible_counts[i], 3, "length=2", scratch.y, NULL, &scratch.size));
+            refrain_windows(world.x, impossible_counts[i], 3, "length=2", scratch.y, NULL,
+                            &scratch.size));
     REFUSED(REFRAIN_ARGUMENT, "features",
-            refrain_windows(world.x, 8, impossible_counts[i], "length=2", scratch.y, NULL, &scratch.size));
+            refrain_windows(world.x, 8, impossible_counts[i], "length=2", scratch.y, NULL,
+                            &scratch.size));
   }
   check_unwatch();
   int64_t count = -1;
@@ -216,20 +247,25 @@ static void windows(void) {
   CHECK_EQUAL(count, 0);
   CHECK_OK(refrain_windows(world.x, 0, 3, "length=5", NULL, NULL, &count));
   CHECK_EQUAL(count, 0);
-  CHECK_OK(refrain_windows(world.x, 8, 3, "length=2147483647, horizon=2147483647", NULL, NULL, &count));
+  CHECK_OK(
+      refrain_windows(world.x, 8, 3, "length=2147483647, horizon=2147483647", NULL, NULL, &count));
   CHECK_EQUAL(count, 0);
 }
 
 static void scalers(void) {
   begin();
-  static const char *const notations[] = {"", "StandardScalar()", "Standard", "MinMaxScaler(0, 1, 2)",
-                                          "MinMaxScaler(low=0)", "LSTM(4)", "StandardScaler(1)"};
+  static const char *const notations[] = {
+      "",        "StandardScalar()", "Standard", "MinMaxScaler(0, 1, 2)", "MinMaxScaler(low=0)",
+      "LSTM(4)", "StandardScaler(1)"};
   refrain_scaler **out = (refrain_scaler **)&scratch.handle;
   for (int64_t i = 0; i < COUNT_OF(notations); i++) {
-    REFUSED_CASE(notations[i], REFRAIN_NOTATION, "column", refrain_scaler_create(notations[i], out));
+    REFUSED_CASE(notations[i], REFRAIN_NOTATION, "column",
+                 refrain_scaler_create(notations[i], out));
   }
-  REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "", refrain_scaler_create("MinMaxScaler(1, 1)", out));
-  REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "", refrain_scaler_create("MinMaxScaler(2, 1)", out));
+  REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "",
+          refrain_scaler_create("MinMaxScaler(1, 1)", out));
+  REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOTATION), "",
+          refrain_scaler_create("MinMaxScaler(2, 1)", out));
   check_unwatch();
   refrain_scaler *fresh = NULL;
   REQUIRE_OK(refrain_scaler_create("StandardScaler()", &fresh));
@@ -237,21 +273,25 @@ static void scalers(void) {
   REFUSED(REFRAIN_ORDER, "fit", refrain_scaler_transform(fresh, world.x, 2, FEATURES, scratch.y));
   REFUSED(REFRAIN_ORDER, "fit", refrain_scaler_inverse(fresh, world.x, 2, FEATURES, scratch.y));
   int shape = EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT);
-  REFUSED(shape, "features", refrain_scaler_transform(world.scaler, world.x, 2, FEATURES + 1, scratch.y));
-  REFUSED(shape, "features", refrain_scaler_inverse(world.scaler, world.x, 2, FEATURES - 1, scratch.y));
+  REFUSED(shape, "features",
+          refrain_scaler_transform(world.scaler, world.x, 2, FEATURES + 1, scratch.y));
+  REFUSED(shape, "features",
+          refrain_scaler_inverse(world.scaler, world.x, 2, FEATURES - 1, scratch.y));
   REFUSED(REFRAIN_ARGUMENT, "rows", refrain_scaler_fit(fresh, world.x, 0, FEATURES));
   REFUSED(REFRAIN_ARGUMENT, "features", refrain_scaler_fit(fresh, world.x, 2, 0));
   for (int64_t i = 0; i < COUNT_OF(impossible_counts); i++) {
     int64_t count = impossible_counts[i];
     REFUSED(REFRAIN_ARGUMENT, "", refrain_scaler_fit(fresh, world.x, count, FEATURES));
     REFUSED(REFRAIN_ARGUMENT, "", refrain_scaler_fit(fresh, world.x, 2, count));
-    REFUSED(REFRAIN_ARGUMENT, "rows", refrain_scaler_transform(world.scaler, world.x, count, FEATURES, scratch.y));
+    REFUSED(REFRAIN_ARGUMENT, "rows",
+            refrain_scaler_transform(world.scaler, world.x, count, FEATURES, scratch.y));
     REFUSED(shape, "", refrain_scaler_inverse(world.scaler, world.x, 2, count, scratch.y));
   }
   static const float wrong[] = {NAN, INFINITY};
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     float x[2 * FEATURES] = {1, 2, 3, 4, wrong[i], 6};
-    REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOT_FINITE), "", refrain_scaler_fit(fresh, x, 2, FEATURES));
+    REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_NOT_FINITE), "",
+            refrain_scaler_fit(fresh, x, 2, FEATURES));
     REFUSED(REFRAIN_ORDER, "fit", refrain_scaler_transform(fresh, world.x, 2, FEATURES, scratch.y));
   }
 }

@@ -1,6 +1,6 @@
 /*
- * errors_handles.c — every function with every kind of wrong handle, and every pointer that must not
- * be NULL
+ * errors_handles.c — every function with every kind of wrong handle, and every pointer that must
+ * not be NULL
  */
 #include "errors.h"
 
@@ -25,11 +25,13 @@ WITH(model_summary, refrain_model_summary(handle, scratch.text, 256, out_size())
 WITH(model_counts, refrain_model_counts(handle, out_size(), &scratch.other_size))
 WITH(model_input, refrain_model_input(handle, 0, (refrain_tensor[]){described()}))
 WITH(model_output, refrain_model_output(handle, 0, (refrain_tensor[]){described()}))
-WITH(model_parameter_counts, refrain_model_parameter_counts(handle, out_size(), &scratch.other_size))
+WITH(model_parameter_counts,
+     refrain_model_parameter_counts(handle, out_size(), &scratch.other_size))
 WITH(model_parameter, refrain_model_parameter(handle, 0, scratch.text, 256, out_size(), NULL))
 WITH(model_get_parameter, refrain_model_get_parameter(handle, "dense.bias", scratch.y, 2))
 WITH(model_set_parameter, refrain_model_set_parameter(handle, "dense.bias", world.x, 2))
-WITH(model_parameter_data, refrain_model_parameter_data(handle, "dense.bias", &scratch.data, out_size()))
+WITH(model_parameter_data,
+     refrain_model_parameter_data(handle, "dense.bias", &scratch.data, out_size()))
 WITH(model_parameters_changed, refrain_model_parameters_changed(handle))
 WITH(model_set_tokenizer, refrain_model_set_tokenizer(handle, world.tokenizer))
 WITH(model_set_no_tokenizer, refrain_model_set_tokenizer(handle, NULL))
@@ -51,16 +53,19 @@ WITH(session_step_tensors,
                                   (refrain_tensor[]){FLOATS(scratch.y, BATCH, CLASSES)}, 1))
 WITH(session_reset, refrain_session_reset(handle, REFRAIN_ALL_LANES))
 WITH(session_clone, refrain_session_clone(handle, (refrain_session **)&scratch.handle))
-WITH(session_save_state, refrain_session_save_state(handle, scratch.y, sizeof scratch.y, out_size()))
+WITH(session_save_state,
+     refrain_session_save_state(handle, scratch.y, sizeof scratch.y, out_size()))
 WITH(session_load_state, refrain_session_load_state(handle, world.x, sizeof world.x))
 WITH(session_evaluate, refrain_session_evaluate(handle, &world.data, "loss=crossentropy",
                                                 (refrain_metrics **)&scratch.handle))
 
 WITH(trainer_fit, refrain_trainer_fit(handle, &world.data, NULL, NULL, NULL, NULL))
-WITH(trainer_forward, refrain_trainer_forward(handle, &world.input, 1,
-                                              (refrain_tensor[]){FLOATS(scratch.y, BATCH, CLASSES)}, 1))
+WITH(trainer_forward,
+     refrain_trainer_forward(handle, &world.input, 1,
+                             (refrain_tensor[]){FLOATS(scratch.y, BATCH, CLASSES)}, 1))
 WITH(trainer_backward,
-     refrain_trainer_backward(handle, (refrain_tensor[]){FLOATS(world.x, BATCH, CLASSES)}, 1, NULL, 0))
+     refrain_trainer_backward(handle, (refrain_tensor[]){FLOATS(world.x, BATCH, CLASSES)}, 1, NULL,
+                              0))
 WITH(trainer_backward_loss,
      refrain_trainer_backward_loss(handle, &world.target, 1, NULL, &scratch.number, NULL, 0))
 WITH(trainer_update, refrain_trainer_update(handle, &scratch.number))
@@ -79,7 +84,8 @@ WITH(tokenizer_fit, refrain_tokenizer_fit(handle, (const char *[]){"a"}, 1))
 WITH(tokenizer_encode, refrain_tokenizer_encode(handle, "a", scratch.id, 16, out_size()))
 WITH(tokenizer_encode_batch,
      refrain_tokenizer_encode_batch(handle, (const char *[]){"a"}, 1, scratch.id, 4, scratch.sizes))
-WITH(tokenizer_decode, refrain_tokenizer_decode(handle, world.ids, 2, scratch.text, 256, out_size()))
+WITH(tokenizer_decode,
+     refrain_tokenizer_decode(handle, world.ids, 2, scratch.text, 256, out_size()))
 WITH(tokenizer_size, refrain_tokenizer_size(handle, out_size()))
 WITH(tokenizer_maxlen, refrain_tokenizer_maxlen(handle, out_size()))
 WITH(tokenizer_id, refrain_tokenizer_id(handle, "a", scratch.id))
@@ -104,32 +110,70 @@ static const struct {
   int null_is_allowed;
 } handle_calls[] = {
 #define ROW(kind, label) {#label, label, kind, 0}
-    ROW(MODEL, model_save), ROW(MODEL, model_save_memory), ROW(MODEL, model_retain),
-    ROW(MODEL, model_notation), ROW(MODEL, model_summary), ROW(MODEL, model_counts),
-    ROW(MODEL, model_input), ROW(MODEL, model_output), ROW(MODEL, model_parameter_counts),
-    ROW(MODEL, model_parameter), ROW(MODEL, model_get_parameter), ROW(MODEL, model_set_parameter),
-    ROW(MODEL, model_parameter_data), ROW(MODEL, model_parameters_changed),
-    ROW(MODEL, model_set_tokenizer), ROW(MODEL, model_set_no_tokenizer), ROW(MODEL, model_tokenizer),
-    ROW(MODEL, model_set_scaler), ROW(MODEL, model_scaler), ROW(MODEL, model_set_labels),
-    ROW(MODEL, model_label_count), ROW(MODEL, model_label), ROW(MODEL, session_create),
+    ROW(MODEL, model_save),
+    ROW(MODEL, model_save_memory),
+    ROW(MODEL, model_retain),
+    ROW(MODEL, model_notation),
+    ROW(MODEL, model_summary),
+    ROW(MODEL, model_counts),
+    ROW(MODEL, model_input),
+    ROW(MODEL, model_output),
+    ROW(MODEL, model_parameter_counts),
+    ROW(MODEL, model_parameter),
+    ROW(MODEL, model_get_parameter),
+    ROW(MODEL, model_set_parameter),
+    ROW(MODEL, model_parameter_data),
+    ROW(MODEL, model_parameters_changed),
+    ROW(MODEL, model_set_tokenizer),
+    ROW(MODEL, model_set_no_tokenizer),
+    ROW(MODEL, model_tokenizer),
+    ROW(MODEL, model_set_scaler),
+    ROW(MODEL, model_scaler),
+    ROW(MODEL, model_set_labels),
+    ROW(MODEL, model_label_count),
+    ROW(MODEL, model_label),
+    ROW(MODEL, session_create),
     ROW(MODEL, trainer_create),
-    ROW(SESSION, session_run), ROW(SESSION, session_step), ROW(SESSION, session_step_ids),
-    ROW(SESSION, session_step_tensors), ROW(SESSION, session_reset), ROW(SESSION, session_clone),
-    ROW(SESSION, session_save_state), ROW(SESSION, session_load_state), ROW(SESSION, session_evaluate),
-    ROW(TRAINER, trainer_fit), ROW(TRAINER, trainer_forward), ROW(TRAINER, trainer_backward),
-    ROW(TRAINER, trainer_backward_loss), ROW(TRAINER, trainer_update),
-    ROW(TRAINER, trainer_zero_gradients), ROW(TRAINER, trainer_gradient_data),
-    ROW(TRAINER, trainer_learning_rate), ROW(TRAINER, trainer_set_learning_rate),
-    ROW(TRAINER, trainer_updates), ROW(TRAINER, trainer_report), ROW(TRAINER, trainer_notation),
-    ROW(TRAINER, trainer_save), ROW(TRAINER, trainer_load),
-    ROW(TOKENIZER, tokenizer_fit), ROW(TOKENIZER, tokenizer_encode),
-    ROW(TOKENIZER, tokenizer_encode_batch), ROW(TOKENIZER, tokenizer_decode),
-    ROW(TOKENIZER, tokenizer_size), ROW(TOKENIZER, tokenizer_maxlen), ROW(TOKENIZER, tokenizer_id),
-    ROW(TOKENIZER, tokenizer_word), ROW(TOKENIZER, tokenizer_matrix), ROW(TOKENIZER, tokenizer_json),
+    ROW(SESSION, session_run),
+    ROW(SESSION, session_step),
+    ROW(SESSION, session_step_ids),
+    ROW(SESSION, session_step_tensors),
+    ROW(SESSION, session_reset),
+    ROW(SESSION, session_clone),
+    ROW(SESSION, session_save_state),
+    ROW(SESSION, session_load_state),
+    ROW(SESSION, session_evaluate),
+    ROW(TRAINER, trainer_fit),
+    ROW(TRAINER, trainer_forward),
+    ROW(TRAINER, trainer_backward),
+    ROW(TRAINER, trainer_backward_loss),
+    ROW(TRAINER, trainer_update),
+    ROW(TRAINER, trainer_zero_gradients),
+    ROW(TRAINER, trainer_gradient_data),
+    ROW(TRAINER, trainer_learning_rate),
+    ROW(TRAINER, trainer_set_learning_rate),
+    ROW(TRAINER, trainer_updates),
+    ROW(TRAINER, trainer_report),
+    ROW(TRAINER, trainer_notation),
+    ROW(TRAINER, trainer_save),
+    ROW(TRAINER, trainer_load),
+    ROW(TOKENIZER, tokenizer_fit),
+    ROW(TOKENIZER, tokenizer_encode),
+    ROW(TOKENIZER, tokenizer_encode_batch),
+    ROW(TOKENIZER, tokenizer_decode),
+    ROW(TOKENIZER, tokenizer_size),
+    ROW(TOKENIZER, tokenizer_maxlen),
+    ROW(TOKENIZER, tokenizer_id),
+    ROW(TOKENIZER, tokenizer_word),
+    ROW(TOKENIZER, tokenizer_matrix),
+    ROW(TOKENIZER, tokenizer_json),
     {"attached_tokenizer", attached_tokenizer, TOKENIZER, 1},
-    ROW(SCALER, scaler_fit), ROW(SCALER, scaler_transform), ROW(SCALER, scaler_inverse),
+    ROW(SCALER, scaler_fit),
+    ROW(SCALER, scaler_transform),
+    ROW(SCALER, scaler_inverse),
     {"attached_scaler", attached_scaler, SCALER, 1},
-    ROW(METRICS, metrics_value), ROW(METRICS, metrics_confusion),
+    ROW(METRICS, metrics_value),
+    ROW(METRICS, metrics_confusion),
 #undef ROW
 };
 
@@ -143,8 +187,8 @@ static void null_handles(void) {
 
 static void handles_of_another_type(void) {
   begin();
-  void *handles[KINDS] = {world.model, world.session, world.trainer,
-                          world.tokenizer, world.scaler, world.metrics};
+  void *handles[KINDS] = {world.model,     world.session, world.trainer,
+                          world.tokenizer, world.scaler,  world.metrics};
   for (int64_t i = 0; i < COUNT_OF(handle_calls); i++) {
     for (int kind = 0; kind < KINDS; kind++) {
       if (kind == (int)handle_calls[i].kind) continue;
@@ -160,9 +204,11 @@ static void garbage_handles(void) {
   static int variable;
   int64_t local = 0;
   uintptr_t living[] = {(uintptr_t)world.model, (uintptr_t)world.session, (uintptr_t)world.metrics};
-  void *garbage[16 + 3 * 64] = {(void *)1, (void *)8, (void *)0xDEADBEEF, (void *)UINTPTR_MAX,
-                                (void *)INTPTR_MAX, (void *)(UINTPTR_MAX - 15), &variable, &local,
-                                scratch.text, (void *)0xA5A5A5A5A5A5A5A5u};
+  void *garbage[16 + 3 * 64] = {(void *)1,          (void *)8,
+                                (void *)0xDEADBEEF, (void *)UINTPTR_MAX,
+                                (void *)INTPTR_MAX, (void *)(UINTPTR_MAX - 15),
+                                &variable,          &local,
+                                scratch.text,       (void *)0xA5A5A5A5A5A5A5A5u};
   int count = 10;
   for (int i = 0; i < 3; i++) {
     for (int bit = 0; bit < 64; bit++) {
@@ -188,13 +234,14 @@ static void release_all(void) {
 
 static void released_handles(void) {
   begin();
-  void *handles[KINDS] = {world.model, world.session, world.trainer,
-                          world.tokenizer, world.scaler, world.metrics};
+  void *handles[KINDS] = {world.model,     world.session, world.trainer,
+                          world.tokenizer, world.scaler,  world.metrics};
   release_all();
   struct world old = world;
   for (int round = 0; round < 2; round++) {
     for (int64_t i = 0; i < COUNT_OF(handle_calls); i++) {
-      if (handle_calls[i].call == attached_tokenizer || handle_calls[i].call == attached_scaler) continue;
+      if (handle_calls[i].call == attached_tokenizer || handle_calls[i].call == attached_scaler)
+        continue;
       REFUSED_CASE(handle_calls[i].name, REFRAIN_HANDLE, "released",
                    handle_calls[i].call(handles[handle_calls[i].kind]));
     }
@@ -207,8 +254,9 @@ static void released_handles(void) {
 static void release_takes_anything(void) {
   begin();
   int variable = 0;
-  void *anything[] = {NULL, (void *)1, &variable, (void *)UINTPTR_MAX, world.model, world.session,
-                      world.trainer, world.tokenizer, world.scaler, world.metrics};
+  void *anything[] = {NULL,         (void *)1,     &variable,     (void *)UINTPTR_MAX,
+                      world.model,  world.session, world.trainer, world.tokenizer,
+                      world.scaler, world.metrics};
   struct world w = world;
   for (int64_t i = 0; i < COUNT_OF(anything); i++) {
     if (anything[i] != w.model) refrain_model_release(anything[i]);
@@ -230,7 +278,8 @@ static void release_takes_anything(void) {
   CHECK_EQUAL(model_counts(w.model), REFRAIN_HANDLE);
 }
 
-/* ---- pointers that must not be NULL ------------------------------------------------------------- */
+/* ---- pointers that must not be NULL -------------------------------------------------------------
+ */
 
 #define IS_NULL(fragment, call) REFUSED(REFRAIN_NULL_POINTER, fragment, call)
 
@@ -328,7 +377,8 @@ static void null_pointers_to_data(void) {
   IS_NULL("text", refrain_tokenizer_encode(w->tokenizer, NULL, scratch.id, 16, &scratch.size));
   IS_NULL("ids", refrain_tokenizer_encode(w->tokenizer, "a", NULL, 16, &scratch.size));
   IS_NULL("count", refrain_tokenizer_encode(w->tokenizer, "a", scratch.id, 16, NULL));
-  IS_NULL("texts", refrain_tokenizer_encode_batch(w->tokenizer, NULL, 2, scratch.id, 4, scratch.sizes));
+  IS_NULL("texts",
+          refrain_tokenizer_encode_batch(w->tokenizer, NULL, 2, scratch.id, 4, scratch.sizes));
   IS_NULL("texts[1]",
           refrain_tokenizer_encode_batch(w->tokenizer, texts, 2, scratch.id, 4, scratch.sizes));
   IS_NULL("ids", refrain_tokenizer_decode(w->tokenizer, NULL, 2, scratch.text, 256, &scratch.size));
@@ -337,15 +387,16 @@ static void null_pointers_to_data(void) {
   IS_NULL("word", refrain_tokenizer_id(w->tokenizer, NULL, scratch.id));
   IS_NULL("id", refrain_tokenizer_id(w->tokenizer, "film", NULL));
   IS_NULL("texts", refrain_tokenizer_matrix(w->tokenizer, NULL, 2, "count", scratch.matrix, 64));
-  IS_NULL("texts[1]", refrain_tokenizer_matrix(w->tokenizer, texts, 2, "count", scratch.matrix, 64));
+  IS_NULL("texts[1]",
+          refrain_tokenizer_matrix(w->tokenizer, texts, 2, "count", scratch.matrix, 64));
   IS_NULL("mode", refrain_tokenizer_matrix(w->tokenizer, texts, 1, NULL, scratch.matrix, 64));
   IS_NULL("matrix", refrain_tokenizer_matrix(w->tokenizer, texts, 1, "count", NULL, 64));
   IS_NULL("json", refrain_tokenizer_from_json(NULL, (refrain_tokenizer **)&scratch.handle));
   IS_NULL("lengths", refrain_pad_sequences(REFRAIN_INT32, w->ids, NULL, 2, NULL, scratch.id, 4));
-  IS_NULL("values", refrain_pad_sequences(REFRAIN_INT32, NULL, (int64_t[]){1, 2}, 2, NULL, scratch.id, 4));
+  IS_NULL("values",
+          refrain_pad_sequences(REFRAIN_INT32, NULL, (int64_t[]){1, 2}, 2, NULL, scratch.id, 4));
   IS_NULL("out", refrain_pad_sequences(REFRAIN_INT32, w->ids, (int64_t[]){1, 2}, 2, NULL, NULL, 4));
-  IS_NULL("series",
-          refrain_windows(NULL, 8, 3, "length=2", scratch.y, NULL, &scratch.size));
+  IS_NULL("series", refrain_windows(NULL, 8, 3, "length=2", scratch.y, NULL, &scratch.size));
   IS_NULL("windows", refrain_windows(w->x, 8, 3, "length=8", NULL, NULL, NULL));
   IS_NULL("notation", refrain_scaler_create(NULL, (refrain_scaler **)&scratch.handle));
   IS_NULL("scaler", refrain_scaler_create("StandardScaler()", NULL));

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const int64_t wrong_indices[] = {-1, 1000, INT64_MAX, INT64_MIN, INT32_MAX};
-static const int64_t wrong_struct_sizes[] = {0, 8, sizeof(refrain_tensor) - 8, -1, INT64_MIN, INT64_MAX};
+static const int64_t wrong_struct_sizes[] = {0,  8,         sizeof(refrain_tensor) - 8,
+                                             -1, INT64_MIN, INT64_MAX};
 
 static void descriptions(void) {
   begin();
@@ -48,11 +49,13 @@ static void descriptions(void) {
 
 static void parameters(void) {
   begin();
-  static const char *const names[] = {"", "dense", "dense.weights", "DENSE.weight", "lstm.weight_ih_reverse"};
+  static const char *const names[] = {"", "dense", "dense.weights", "DENSE.weight",
+                                      "lstm.weight_ih_reverse"};
   int64_t count = 0;
   float *before = copy_parameters(world.model, &count);
   for (int64_t i = 0; i < COUNT_OF(names); i++) {
-    REFUSED(REFRAIN_NAME, names[i], refrain_model_get_parameter(world.model, names[i], scratch.y, 2));
+    REFUSED(REFRAIN_NAME, names[i],
+            refrain_model_get_parameter(world.model, names[i], scratch.y, 2));
     REFUSED(REFRAIN_NAME, names[i], refrain_model_set_parameter(world.model, names[i], world.x, 2));
     REFUSED(REFRAIN_NAME, names[i],
             refrain_model_parameter_data(world.model, names[i], &scratch.data, &scratch.size));
@@ -62,7 +65,8 @@ static void parameters(void) {
   static const int64_t counts[] = {0, 1, 3, -1, INT64_MAX, INT64_MIN, (int64_t)1 << 62};
   for (int64_t i = 0; i < COUNT_OF(counts); i++) {
     int status = counts[i] < 0 ? EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT) : REFRAIN_SHAPE;
-    REFUSED(status, "", refrain_model_get_parameter(world.model, "dense.bias", scratch.y, counts[i]));
+    REFUSED(status, "",
+            refrain_model_get_parameter(world.model, "dense.bias", scratch.y, counts[i]));
     REFUSED(status, "", refrain_model_set_parameter(world.model, "dense.bias", world.x, counts[i]));
   }
   static const float wrong[][2] = {{0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
@@ -114,7 +118,8 @@ static void saving_into_too_little_memory(void) {
   REQUIRE(target != NULL);
   check_watch(target, (size_t)size);
   int64_t needed = -1;
-  REFUSED(REFRAIN_CAPACITY, "bytes", refrain_model_save_memory(world.model, target, size - 1, &needed));
+  REFUSED(REFRAIN_CAPACITY, "bytes",
+          refrain_model_save_memory(world.model, target, size - 1, &needed));
   CHECK_EQUAL(needed, size);
   REFUSED(REFRAIN_CAPACITY, "bytes", refrain_model_save_memory(world.model, target, 0, &needed));
   REFUSED(REFRAIN_ARGUMENT, "capacity",

@@ -33,19 +33,19 @@ static refrain_status make_call(enum way way, struct call *call) {
   return way == RUN_SESSION
              ? refrain_session_run(world.session, call->inputs, call->input_count, call->outputs,
                                    call->output_count)
-             : refrain_trainer_forward(world.trainer, call->inputs, call->input_count, call->outputs,
-                                       call->output_count);
+             : refrain_trainer_forward(world.trainer, call->inputs, call->input_count,
+                                       call->outputs, call->output_count);
 }
 
 /* Both ways, with `change` made to the valid call. */
-#define REFUSED_WITH(change, status, fragment)                                      \
-  do {                                                                              \
-    for (int way = 0; way < WAYS; way++) {                                          \
-      struct call call = valid_call();                                              \
-      change;                                                                       \
+#define REFUSED_WITH(change, status, fragment)                                                   \
+  do {                                                                                           \
+    for (int way = 0; way < WAYS; way++) {                                                       \
+      struct call call = valid_call();                                                           \
+      change;                                                                                    \
       REFUSED_CASE(way == RUN_SESSION ? "run: " #change : "forward: " #change, status, fragment, \
-                   make_call((enum way)way, &call));                                \
-    }                                                                               \
+                   make_call((enum way)way, &call));                                             \
+    }                                                                                            \
   } while (0)
 
 static void the_valid_call_succeeds(void) {
@@ -90,7 +90,8 @@ static void types_and_ranks(void) {
   REFUSED_WITH(call.inputs[0].data = NULL, REFRAIN_NULL_POINTER, "inputs");
   REFUSED_WITH(call.outputs[0].data = NULL, REFRAIN_NULL_POINTER, "outputs");
   static const int32_t types[] = {0, 3, -1, INT32_MAX, INT32_MIN, REFRAIN_INT32};
-  static const int32_t ranks[] = {0, -1, 1, 4, REFRAIN_MAX_RANK, REFRAIN_MAX_RANK + 1, INT32_MAX, INT32_MIN};
+  static const int32_t ranks[] = {0,         -1,       1, 4, REFRAIN_MAX_RANK, REFRAIN_MAX_RANK + 1,
+                                  INT32_MAX, INT32_MIN};
   for (int64_t i = 0; i < COUNT_OF(types); i++) {
     REFUSED_WITH(call.inputs[0].type = types[i], status, "inputs");
     REFUSED_WITH(call.outputs[0].type = types[i], status, "outputs");
@@ -117,8 +118,14 @@ static void sizes_that_do_not_fit(void) {
 
 static void negative_and_enormous_sizes(void) {
   begin();
-  static const int64_t sizes[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 62, (int64_t)1 << 61,
-                                  (int64_t)1 << 59, INT64_MAX / 3 + 1, INT64_MAX / 12 + 1};
+  static const int64_t sizes[] = {-1,
+                                  INT64_MIN,
+                                  INT64_MAX,
+                                  (int64_t)1 << 62,
+                                  (int64_t)1 << 61,
+                                  (int64_t)1 << 59,
+                                  INT64_MAX / 3 + 1,
+                                  INT64_MAX / 12 + 1};
   int status = EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT);
   for (int64_t i = 0; i < COUNT_OF(sizes); i++) {
     for (int axis = 0; axis < 3; axis++) {
@@ -139,7 +146,8 @@ static void negative_and_enormous_sizes(void) {
 static void sizes_beyond_the_address_space(void) {
   begin();
   REFUSED_WITH((call.inputs[0].shape[0] = call.outputs[0].shape[0] = (int64_t)1 << 52),
-               EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT) | EITHER(REFRAIN_MEMORY, REFRAIN_ARGUMENT), "puts");
+               EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT) | EITHER(REFRAIN_MEMORY, REFRAIN_ARGUMENT),
+               "puts");
 }
 
 static void lengths_out_of_range(void) {
@@ -212,17 +220,29 @@ static void options_of_sessions(void) {
   static const struct {
     const char *options, *fragment;
   } wrong[] = {
-      {"threads=0", "threads"},        {"threads=-1", "threads"},    {"threads=257", "threads"},
-      {"threads=none", "threads"},     {"lanes=0", "lanes"},         {"lanes=-1", "lanes"},
-      {"lanes=1.5", "lanes"},          {"lanes=99999999999999999999", "column"},
+      {"threads=0", "threads"},
+      {"threads=-1", "threads"},
+      {"threads=257", "threads"},
+      {"threads=none", "threads"},
+      {"lanes=0", "lanes"},
+      {"lanes=-1", "lanes"},
+      {"lanes=1.5", "lanes"},
+      {"lanes=99999999999999999999", "column"},
       {"lanes=9223372036854775807", "lanes"},
-      {"thread=1", "'threads'"},       {"lane=1", "'lanes'"},        {"threads", "column"},
-      {"threads=1,, lanes=1", "column"}, {"threads=1 lanes=1", "column"}, {"lanes=1, lanes=2", "lanes"},
-      {"=", "column"}, {"threads=", "column"}, {"LSTM(4)", "column"},
+      {"thread=1", "'threads'"},
+      {"lane=1", "'lanes'"},
+      {"threads", "column"},
+      {"threads=1,, lanes=1", "column"},
+      {"threads=1 lanes=1", "column"},
+      {"lanes=1, lanes=2", "lanes"},
+      {"=", "column"},
+      {"threads=", "column"},
+      {"LSTM(4)", "column"},
   };
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
-    REFUSED_CASE(wrong[i].options, EITHER(REFRAIN_NOTATION, REFRAIN_ARGUMENT), wrong[i].fragment,
-                 refrain_session_create(world.model, wrong[i].options, (refrain_session **)&scratch.handle));
+    REFUSED_CASE(
+        wrong[i].options, EITHER(REFRAIN_NOTATION, REFRAIN_ARGUMENT), wrong[i].fragment,
+        refrain_session_create(world.model, wrong[i].options, (refrain_session **)&scratch.handle));
   }
   refrain_model *wide = make_model("Input(3) -> LSTM(256)", 1);
   refrain_session *session = NULL;
@@ -250,7 +270,8 @@ static void steps(void) {
     REFUSED(REFRAIN_UNSUPPORTED, "", refrain_session_step_tensors(session, &x, 1, &y, 1));
   }
   refrain_session *two = make_session(
-      make_model("a = Input(3)\nb = Input(3)\n[a, b] -> Concat -> GRU(4) -> Dense(2)", 1), "lanes=2");
+      make_model("a = Input(3)\nb = Input(3)\n[a, b] -> Concat -> GRU(4) -> Dense(2)", 1),
+      "lanes=2");
   REFUSED(EITHER(REFRAIN_SHAPE, REFRAIN_UNSUPPORTED), "input",
           refrain_session_step(two, world.x, scratch.y));
 }
@@ -268,16 +289,23 @@ static void steps_with_tensors(void) {
     const char *fragment;
   } wrong[] = {
       {world.input, FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
-      {FLOATS(world.x, BATCH, 1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
-      {FLOATS(world.x, BATCH + 1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
+      {FLOATS(world.x, BATCH, 1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE,
+       "inputs"},
+      {FLOATS(world.x, BATCH + 1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE,
+       "inputs"},
       {FLOATS(world.x, 1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
-      {FLOATS(world.x, BATCH, FEATURES + 1), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
+      {FLOATS(world.x, BATCH, FEATURES + 1), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE,
+       "inputs"},
       {IDS(world.x, BATCH, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "inputs"},
-      {FLOATS(world.x, BATCH, FEATURES), FLOATS(scratch.y, BATCH, CLASSES + 1), REFRAIN_SHAPE, "outputs"},
-      {FLOATS(world.x, BATCH, FEATURES), FLOATS(scratch.y, BATCH + 1, CLASSES), REFRAIN_SHAPE, "outputs"},
+      {FLOATS(world.x, BATCH, FEATURES), FLOATS(scratch.y, BATCH, CLASSES + 1), REFRAIN_SHAPE,
+       "outputs"},
+      {FLOATS(world.x, BATCH, FEATURES), FLOATS(scratch.y, BATCH + 1, CLASSES), REFRAIN_SHAPE,
+       "outputs"},
       {FLOATS(world.x, BATCH, FEATURES), IDS(scratch.y, BATCH, CLASSES), REFRAIN_SHAPE, "outputs"},
-      {FLOATS(NULL, BATCH, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_NULL_POINTER, "inputs"},
-      {FLOATS(world.x, BATCH, FEATURES), FLOATS(NULL, BATCH, CLASSES), REFRAIN_NULL_POINTER, "outputs"},
+      {FLOATS(NULL, BATCH, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), REFRAIN_NULL_POINTER,
+       "inputs"},
+      {FLOATS(world.x, BATCH, FEATURES), FLOATS(NULL, BATCH, CLASSES), REFRAIN_NULL_POINTER,
+       "outputs"},
       {FLOATS(world.x, -1, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), status, "inputs"},
       {FLOATS(world.x, INT64_MAX, FEATURES), FLOATS(scratch.y, BATCH, CLASSES), status, "inputs"},
   };
@@ -323,9 +351,9 @@ static void states_that_do_not_fit(void) {
           refrain_session_load_state(world.session, state, -1));
   REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_FORMAT), "",
           refrain_session_load_state(world.session, state, INT64_MAX));
-  static const char *const others[] = {
-      "Input(3) -> LSTM(4) -> Dense(3, activation=softmax)", "Input(3) -> LSTM(5) -> Dense(2)",
-      "Input(3) -> GRU(4) -> Dense(2, activation=softmax)"};
+  static const char *const others[] = {"Input(3) -> LSTM(4) -> Dense(3, activation=softmax)",
+                                       "Input(3) -> LSTM(5) -> Dense(2)",
+                                       "Input(3) -> GRU(4) -> Dense(2, activation=softmax)"};
   for (int64_t i = 0; i < COUNT_OF(others); i++) {
     refrain_session *other = make_session(make_model(others[i], 1), "lanes=2");
     REFUSED(REFRAIN_FORMAT, "", refrain_session_load_state(other, state, size));
@@ -348,7 +376,8 @@ static void states_that_do_not_fit(void) {
 
   check_watch(copy, (size_t)size);
   int64_t needed = -1;
-  REFUSED(REFRAIN_CAPACITY, "bytes", refrain_session_save_state(world.session, copy, size - 1, &needed));
+  REFUSED(REFRAIN_CAPACITY, "bytes",
+          refrain_session_save_state(world.session, copy, size - 1, &needed));
   CHECK_EQUAL(needed, size);
   REFUSED(REFRAIN_CAPACITY, "bytes", refrain_session_save_state(world.session, copy, 0, NULL));
   REFUSED(REFRAIN_ARGUMENT, "capacity",
@@ -358,29 +387,35 @@ static void states_that_do_not_fit(void) {
 static void evaluations(void) {
   begin();
   refrain_metrics **metrics = (refrain_metrics **)&scratch.handle;
-  static const char *const options[] = {NULL, "", "batch_size=2", "loss=crossentropi", "loss=none",
-                                        "loss=crossentropy, batch_size=0", "loss=Adam(0.1)",
-                                        "loss=crossentropy, epochs=2", "loss=[mse, mse]"};
+  static const char *const options[] = {NULL,
+                                        "",
+                                        "batch_size=2",
+                                        "loss=crossentropi",
+                                        "loss=none",
+                                        "loss=crossentropy, batch_size=0",
+                                        "loss=Adam(0.1)",
+                                        "loss=crossentropy, epochs=2",
+                                        "loss=[mse, mse]"};
   for (int64_t i = 0; i < COUNT_OF(options); i++) {
     REFUSED_CASE(options[i] ? options[i] : "NULL",
-                 EITHER(REFRAIN_NOTATION, REFRAIN_ARGUMENT) | EITHER(REFRAIN_SHAPE, REFRAIN_SHAPE), "",
-                 refrain_session_evaluate(world.session, &world.data, options[i], metrics));
+                 EITHER(REFRAIN_NOTATION, REFRAIN_ARGUMENT) | EITHER(REFRAIN_SHAPE, REFRAIN_SHAPE),
+                 "", refrain_session_evaluate(world.session, &world.data, options[i], metrics));
   }
   struct world *w = &world;
-#define REFUSED_DATA(change, status, fragment)                                             \
-  do {                                                                                     \
-    refrain_dataset data = w->data;                                                        \
-    refrain_tensor input = w->input, target = w->target;                                   \
-    int32_t classes[BATCH] = {0, 1};                                                       \
-    target.data = classes;                                                                 \
-    data.inputs = &input;                                                                  \
-    data.targets = &target;                                                                \
-    change;                                                                                \
-    REFUSED_CASE("evaluate: " #change, status, fragment,                                   \
-                 refrain_session_evaluate(w->session, &data, "loss=crossentropy", metrics)); \
-    REFUSED_CASE("fit: " #change, status, fragment,                                        \
-                 refrain_trainer_fit(w->trainer, &data, NULL, "batch_size=1", NULL, NULL)); \
-    REFUSED_CASE("fit, validation: " #change, status, fragment,                            \
+#define REFUSED_DATA(change, status, fragment)                                                  \
+  do {                                                                                          \
+    refrain_dataset data = w->data;                                                             \
+    refrain_tensor input = w->input, target = w->target;                                        \
+    int32_t classes[BATCH] = {0, 1};                                                            \
+    target.data = classes;                                                                      \
+    data.inputs = &input;                                                                       \
+    data.targets = &target;                                                                     \
+    change;                                                                                     \
+    REFUSED_CASE("evaluate: " #change, status, fragment,                                        \
+                 refrain_session_evaluate(w->session, &data, "loss=crossentropy", metrics));    \
+    REFUSED_CASE("fit: " #change, status, fragment,                                             \
+                 refrain_trainer_fit(w->trainer, &data, NULL, "batch_size=1", NULL, NULL));     \
+    REFUSED_CASE("fit, validation: " #change, status, fragment,                                 \
                  refrain_trainer_fit(w->trainer, &w->data, &data, "batch_size=1", NULL, NULL)); \
   } while (0)
   int64_t count = 0;
@@ -409,8 +444,10 @@ static void evaluations(void) {
   REFUSED_DATA(classes[1] = INT32_MIN, REFRAIN_ARGUMENT, "targets");
   float weights[BATCH] = {1, 1};
   refrain_tensor weight = FLOATS(weights, BATCH);
-  REFUSED_DATA((data.sample_weights = &weight, weights[1] = -1), REFRAIN_ARGUMENT, "sample_weights");
-  REFUSED_DATA((data.sample_weights = &weight, weights[1] = NAN), REFRAIN_ARGUMENT, "sample_weights");
+  REFUSED_DATA((data.sample_weights = &weight, weights[1] = -1), REFRAIN_ARGUMENT,
+               "sample_weights");
+  REFUSED_DATA((data.sample_weights = &weight, weights[1] = NAN), REFRAIN_ARGUMENT,
+               "sample_weights");
   REFUSED_DATA((data.sample_weights = &weight, weights[1] = INFINITY), REFRAIN_ARGUMENT,
                "sample_weights");
   weights[1] = 1;

@@ -1,6 +1,6 @@
 /*
- * errors_trainers.c — wrong arguments of refrain_trainer_*, calls in the wrong order, and numbers that
- * stop being finite
+ * errors_trainers.c — wrong arguments of refrain_trainer_*, calls in the wrong order, and numbers
+ * that stop being finite
  */
 #define _GNU_SOURCE
 #include "errors.h"
@@ -14,30 +14,44 @@ static void options_of_trainers(void) {
   static const struct {
     const char *options, *fragment;
   } wrong[] = {
-      {"loss=crossentropi", "'crossentropy'"}, {"loss=Adam(0.1)", "loss"},
-      {"los=mse", "'loss'"},                   {"optimizer=adam(0.1)", "'Adam'"},
-      {"optimizer=Adam(-0.1)", "learning_rate"}, {"optimizer=Adam(0.1, beta1=1)", "beta1"},
-      {"optimizer=Adam(0.1, beta=0.9)", "beta"}, {"optimizer=mse", "optimizer"},
-      {"optimizer=SGD(0.1, momentum=-1)", "momentum"}, {"optimizer=none", "optimizer"},
-      {"schedule=Cosine()", "column"},         {"schedule=Step(0)", "column"},
-      {"clip_norm=0", "clip_norm"},            {"clip_norm=-1", "clip_norm"},
-      {"clip_value=nan", "clip_value"},        {"l2=-1", "l2"},
-      {"threads=0", "threads"},                {"threads=257", "threads"},
-      {"seed=-1", "seed"},                     {"seed=1.5", "seed"},
-      {"loss=mse, loss=mae", "loss"},          {"epochs=3", "epochs"},
+      {"loss=crossentropi", "'crossentropy'"},
+      {"loss=Adam(0.1)", "loss"},
+      {"los=mse", "'loss'"},
+      {"optimizer=adam(0.1)", "'Adam'"},
+      {"optimizer=Adam(-0.1)", "learning_rate"},
+      {"optimizer=Adam(0.1, beta1=1)", "beta1"},
+      {"optimizer=Adam(0.1, beta=0.9)", "beta"},
+      {"optimizer=mse", "optimizer"},
+      {"optimizer=SGD(0.1, momentum=-1)", "momentum"},
+      {"optimizer=none", "optimizer"},
+      {"schedule=Cosine()", "column"},
+      {"schedule=Step(0)", "column"},
+      {"clip_norm=0", "clip_norm"},
+      {"clip_norm=-1", "clip_norm"},
+      {"clip_value=nan", "clip_value"},
+      {"l2=-1", "l2"},
+      {"threads=0", "threads"},
+      {"threads=257", "threads"},
+      {"seed=-1", "seed"},
+      {"seed=1.5", "seed"},
+      {"loss=mse, loss=mae", "loss"},
+      {"epochs=3", "epochs"},
       {"loss=crossentropy(label_smoothing=1)", "label_smoothing"},
       {"loss=crossentropy(class_weights=[1, -1])", "class_weights"},
       {"loss=huber(0)", "column"},
   };
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
-    REFUSED_CASE(wrong[i].options, REFRAIN_NOTATION, wrong[i].fragment,
-                 refrain_trainer_create(world.model, wrong[i].options, (refrain_trainer **)&scratch.handle));
+    REFUSED_CASE(
+        wrong[i].options, REFRAIN_NOTATION, wrong[i].fragment,
+        refrain_trainer_create(world.model, wrong[i].options, (refrain_trainer **)&scratch.handle));
   }
   static const char *const misfits[] = {"loss=[mse, mse]", "loss=binary_crossentropy",
                                         "loss=crossentropy(class_weights=[1, 1, 1])"};
   for (int64_t i = 0; i < COUNT_OF(misfits); i++) {
-    REFUSED_CASE(misfits[i], EITHER(REFRAIN_ARGUMENT, REFRAIN_SHAPE) | EITHER(REFRAIN_NOTATION, REFRAIN_UNSUPPORTED),
-                 "", refrain_trainer_create(world.model, misfits[i], (refrain_trainer **)&scratch.handle));
+    REFUSED_CASE(
+        misfits[i],
+        EITHER(REFRAIN_ARGUMENT, REFRAIN_SHAPE) | EITHER(REFRAIN_NOTATION, REFRAIN_UNSUPPORTED), "",
+        refrain_trainer_create(world.model, misfits[i], (refrain_trainer **)&scratch.handle));
   }
 }
 
@@ -46,14 +60,15 @@ static void options_of_fits(void) {
   static const struct {
     const char *options, *fragment;
   } wrong[] = {
-      {"epochs=0", "epochs"},         {"epochs=-1", "epochs"},       {"epoch=1", "'epochs'"},
-      {"batch_size=0", "batch_size"}, {"accumulate=0", "accumulate"}, {"patience=-1", "patience"},
-      {"min_delta=-1", "min_delta"},  {"monitor=los", "monitor"},    {"shuffle=1", "shuffle"},
-      {"epochs=99999999999", "epochs"}, {"restore_best", "column"},  {"lanes=2", "lanes"},
+      {"epochs=0", "epochs"},           {"epochs=-1", "epochs"},        {"epoch=1", "'epochs'"},
+      {"batch_size=0", "batch_size"},   {"accumulate=0", "accumulate"}, {"patience=-1", "patience"},
+      {"min_delta=-1", "min_delta"},    {"monitor=los", "monitor"},     {"shuffle=1", "shuffle"},
+      {"epochs=99999999999", "epochs"}, {"restore_best", "column"},     {"lanes=2", "lanes"},
   };
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
-    REFUSED_CASE(wrong[i].options, REFRAIN_NOTATION, wrong[i].fragment,
-                 refrain_trainer_fit(world.trainer, &world.data, NULL, wrong[i].options, NULL, NULL));
+    REFUSED_CASE(
+        wrong[i].options, REFRAIN_NOTATION, wrong[i].fragment,
+        refrain_trainer_fit(world.trainer, &world.data, NULL, wrong[i].options, NULL, NULL));
   }
   int64_t updates = -1;
   CHECK_OK(refrain_trainer_updates(world.trainer, &updates));
@@ -101,20 +116,28 @@ static void gradients_of_wrong_shape(void) {
       {FLOATS(gradient, BATCH, 1, CLASSES), world.input, 1, 0, REFRAIN_SHAPE, "output_gradients"},
       {IDS(gradient, BATCH, CLASSES), world.input, 1, 0, REFRAIN_SHAPE, "output_gradients"},
       {FLOATS(NULL, BATCH, CLASSES), world.input, 1, 0, REFRAIN_NULL_POINTER, "output_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), world.input, 0, 0, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "output_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), world.input, -1, 0, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "output_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES + 1), 1, 1, REFRAIN_SHAPE, "input_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS - 1, FEATURES), 1, 1, REFRAIN_SHAPE, "input_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), IDS(scratch.y, BATCH, TIMESTEPS), 1, 1, REFRAIN_SHAPE, "input_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES), 1, -1, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "input_gradients"},
-      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES), 1, INT64_MAX, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "input_gradients"},
-      {FLOATS(gradient, INT64_MAX, CLASSES), world.input, 1, 0, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "output_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), world.input, 0, 0, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT),
+       "output_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), world.input, -1, 0,
+       EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "output_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES + 1), 1, 1,
+       REFRAIN_SHAPE, "input_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS - 1, FEATURES), 1, 1,
+       REFRAIN_SHAPE, "input_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), IDS(scratch.y, BATCH, TIMESTEPS), 1, 1, REFRAIN_SHAPE,
+       "input_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES), 1, -1,
+       EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "input_gradients"},
+      {FLOATS(gradient, BATCH, CLASSES), FLOATS(scratch.y, BATCH, TIMESTEPS, FEATURES), 1,
+       INT64_MAX, EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "input_gradients"},
+      {FLOATS(gradient, INT64_MAX, CLASSES), world.input, 1, 0,
+       EITHER(REFRAIN_SHAPE, REFRAIN_ARGUMENT), "output_gradients"},
   };
   REQUIRE_OK(refrain_trainer_forward(world.trainer, &world.input, 1, NULL, 0));
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     REFUSED(wrong[i].status, wrong[i].fragment,
-            refrain_trainer_backward(world.trainer, &wrong[i].dy, wrong[i].output_count, &wrong[i].dx,
-                                     wrong[i].input_count));
+            refrain_trainer_backward(world.trainer, &wrong[i].dy, wrong[i].output_count,
+                                     &wrong[i].dx, wrong[i].input_count));
   }
   refrain_tensor dy = FLOATS(gradient, BATCH, CLASSES), dx = IDS(scratch.id, BATCH, TIMESTEPS);
   CHECK_OK(refrain_trainer_backward(world.trainer, &dy, 1, NULL, 0)); /* the pass was not used up */
@@ -138,7 +161,8 @@ static void targets_of_wrong_shape(void) {
     REFUSED(REFRAIN_ARGUMENT, "targets",
             refrain_trainer_backward_loss(trainer, &target, 1, NULL, &scratch.number, NULL, 0));
   }
-  refrain_tensor wrong[] = {IDS(world.classes, BATCH - 1), FLOATS(world.x, BATCH), FLOATS(world.x, BATCH, CLASSES + 1),
+  refrain_tensor wrong[] = {IDS(world.classes, BATCH - 1), FLOATS(world.x, BATCH),
+                            FLOATS(world.x, BATCH, CLASSES + 1),
                             FLOATS(world.x, BATCH, TIMESTEPS, CLASSES)};
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     REFUSED(REFRAIN_SHAPE, "targets",
@@ -150,11 +174,13 @@ static void targets_of_wrong_shape(void) {
           refrain_trainer_backward_loss(trainer, &soft, 1, NULL, &scratch.number, NULL, 0));
   float weights[BATCH] = {1, NAN};
   refrain_tensor weight = FLOATS(weights, BATCH);
-  REFUSED(REFRAIN_ARGUMENT, "sample_weights",
-          refrain_trainer_backward_loss(trainer, &world.target, 1, &weight, &scratch.number, NULL, 0));
+  REFUSED(
+      REFRAIN_ARGUMENT, "sample_weights",
+      refrain_trainer_backward_loss(trainer, &world.target, 1, &weight, &scratch.number, NULL, 0));
   weights[1] = -1;
-  REFUSED(REFRAIN_ARGUMENT, "sample_weights",
-          refrain_trainer_backward_loss(trainer, &world.target, 1, &weight, &scratch.number, NULL, 0));
+  REFUSED(
+      REFRAIN_ARGUMENT, "sample_weights",
+      refrain_trainer_backward_loss(trainer, &world.target, 1, &weight, &scratch.number, NULL, 0));
   CHECK_OK(refrain_trainer_backward_loss(trainer, &world.target, 1, NULL, NULL, NULL, 0));
 }
 
@@ -166,8 +192,9 @@ static void learning_rates_and_names(void) {
             refrain_trainer_set_learning_rate(world.trainer, wrong[i]));
   }
   REFUSED(REFRAIN_ARGUMENT, "metric", refrain_trainer_report(world.trainer, NAN));
-  REFUSED(REFRAIN_NAME, "dense.weights",
-          refrain_trainer_gradient_data(world.trainer, "dense.weights", &scratch.data, &scratch.size));
+  REFUSED(
+      REFRAIN_NAME, "dense.weights",
+      refrain_trainer_gradient_data(world.trainer, "dense.weights", &scratch.data, &scratch.size));
   double rate = 0;
   CHECK_OK(refrain_trainer_learning_rate(world.trainer, &rate));
   CHECK(rate == 0.1);
@@ -187,7 +214,8 @@ static void inputs_that_are_not_a_number(void) {
           refrain_trainer_fit(world.trainer, &data, NULL, "epochs=2", NULL, NULL));
   REQUIRE_OK(refrain_trainer_forward(world.trainer, &input, 1, NULL, 0));
   REFUSED(REFRAIN_NOT_FINITE, "layer",
-          refrain_trainer_backward_loss(world.trainer, &world.target, 1, NULL, &scratch.number, NULL, 0));
+          refrain_trainer_backward_loss(world.trainer, &world.target, 1, NULL, &scratch.number,
+                                        NULL, 0));
   REFUSED(EITHER(REFRAIN_ORDER, REFRAIN_NOT_FINITE), "",
           refrain_trainer_update(world.trainer, &scratch.number));
   float *after = copy_parameters(world.model, &count);
@@ -209,7 +237,8 @@ static void a_backward_pass_that_fails_spoils_no_gradient(void) {
   memcpy(before, gradient, sizeof before);
   REQUIRE_OK(refrain_trainer_forward(world.trainer, &wrong, 1, NULL, 0));
   REFUSED(REFRAIN_NOT_FINITE, "",
-          refrain_trainer_backward_loss(world.trainer, &world.target, 1, NULL, &scratch.number, NULL, 0));
+          refrain_trainer_backward_loss(world.trainer, &world.target, 1, NULL, &scratch.number,
+                                        NULL, 0));
   CHECK_SAME(gradient, before, CLASSES);
 }
 
@@ -263,7 +292,8 @@ static void an_update_that_is_not_finite_changes_nothing(void) {
   free(after);
 }
 
-/* ---- data from a callback ----------------------------------------------------------------------- */
+/* ---- data from a callback -----------------------------------------------------------------------
+ */
 
 struct supplier {
   int cancel_at, end_at, second_epoch_end; /* batches; −1: never */
@@ -316,11 +346,12 @@ static void callbacks_that_supply_nonsense(void) {
   }
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------- */
+/* ---- checkpoints --------------------------------------------------------------------------------
+ */
 
 static void checkpoints_that_do_not_fit(void) {
   begin();
-  char path[160], model_path[160];
+  char path[512], model_path[512];
   strcpy(path, temporary_path("checkpoint"));
   strcpy(model_path, temporary_path("model"));
   REQUIRE_OK(refrain_trainer_fit(world.trainer, &world.data, NULL, "batch_size=1", NULL, NULL));
@@ -331,7 +362,8 @@ static void checkpoints_that_do_not_fit(void) {
   REFUSED(REFRAIN_FILE, "missing", refrain_trainer_load(world.trainer, temporary_path("missing")));
   REFUSED(REFRAIN_FILE, "", refrain_trainer_load(world.trainer, temporary_path("")));
   REFUSED(REFRAIN_FILE, "", refrain_trainer_load(world.trainer, ""));
-  REFUSED(REFRAIN_FILE, "no folder", refrain_trainer_save(world.trainer, temporary_path("no folder/x")));
+  REFUSED(REFRAIN_FILE, "no folder",
+          refrain_trainer_save(world.trainer, temporary_path("no folder/x")));
   REFUSED(REFRAIN_FILE, "", refrain_trainer_save(world.trainer, temporary_path("")));
   static const char *const models[] = {"Input(3) -> LSTM(5) -> Dense(2, activation=softmax)",
                                        "Input(3) -> GRU(4) -> Dense(2, activation=softmax)"};

@@ -56,8 +56,9 @@ static int loads(const char *bytes, int64_t size) {
   refrain_status status = refrain_model_load_memory(bytes, size, &model);
   if (status != REFRAIN_OK) {
     CHECK_SAYING(!strstr(refrain_last_error(), "check_poison"), "a refusal without a message");
-    CHECK_SAYING(status == REFRAIN_FORMAT || status == REFRAIN_NOT_FINITE || status == REFRAIN_MEMORY,
-                 "%s: %s", refrain_status_name(status), refrain_last_error());
+    CHECK_SAYING(
+        status == REFRAIN_FORMAT || status == REFRAIN_NOT_FINITE || status == REFRAIN_MEMORY,
+        "%s: %s", refrain_status_name(status), refrain_last_error());
     CHECK(model == untouched);
     return 0;
   }
@@ -84,7 +85,8 @@ static void every_truncation_is_refused(void) {
   char *bytes = make_file(&size);
   CHECK_SAYING(loads(bytes, size), "the whole file does not load: %s", refrain_last_error());
   for (int64_t length = 0; length < size; length++) {
-    char *copy = malloc((size_t)length + 1); /* a block of its own, so that a reader past it is caught */
+    char *copy =
+        malloc((size_t)length + 1); /* a block of its own, so that a reader past it is caught */
     memcpy(copy, bytes, (size_t)length);
     CHECK_SAYING(!loads(copy, length), "the first %lld bytes of %lld load", (long long)length,
                  (long long)size);
@@ -99,8 +101,8 @@ static void header_lengths_that_lie_are_refused(void) {
   char *bytes = make_file(&size);
   uint64_t header;
   memcpy(&header, bytes, 8);
-  uint64_t wrong[64 + 8] = {0, 1, header - 1, header + 1, (uint64_t)size, (uint64_t)size - 8,
-                            UINT64_MAX, UINT64_MAX - 7};
+  uint64_t wrong[64 + 8] = {
+      0, 1, header - 1, header + 1, (uint64_t)size, (uint64_t)size - 8, UINT64_MAX, UINT64_MAX - 7};
   for (int bit = 0; bit < 64; bit++) wrong[8 + bit] = header ^ (uint64_t)1 << bit;
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     memcpy(bytes, &wrong[i], 8);
@@ -112,8 +114,18 @@ static void header_lengths_that_lie_are_refused(void) {
 static void mutations_are_refused_or_run(void) {
   int64_t size = 0;
   char *bytes = make_file(&size);
-  static const char *const pieces[] = {"9999999999", "-1", "[", "{", "\"", "1e309", "LSTM(2000000000)",
-                                       "null", "\\ud800", "18446744073709551615", "\xff", "->"};
+  static const char *const pieces[] = {"9999999999",
+                                       "-1",
+                                       "[",
+                                       "{",
+                                       "\"",
+                                       "1e309",
+                                       "LSTM(2000000000)",
+                                       "null",
+                                       "\\ud800",
+                                       "18446744073709551615",
+                                       "\xff",
+                                       "->"};
   int loaded = 0;
   for (int i = 0; i < MUTATIONS; i++) {
     int64_t length = size;
@@ -128,23 +140,27 @@ static void mutations_are_refused_or_run(void) {
       const char *piece = pieces[random_below(sizeof pieces / sizeof *pieces)];
       size_t room = strlen(piece);
       switch (random_below(5)) {
-      case 0: copy[at] ^= (char)(1 << random_below(8)); break;
-      case 1: copy[at] = (char)random_below(256); break;
-      case 2:
-        if (at + room < (size_t)size) memcpy(copy + at, piece, room);
-        break;
-      case 3:
-        if (length > at + 9) {
-          memmove(copy + at, copy + at + 8, (size_t)length - at - 8);
-          length -= 8;
-        }
-        break;
-      default:
-        if (length + 8 <= size + 48) {
-          memmove(copy + at + 8, copy + at, (size_t)length - at);
-          length += 8;
-        }
-        break;
+        case 0:
+          copy[at] ^= (char)(1 << random_below(8));
+          break;
+        case 1:
+          copy[at] = (char)random_below(256);
+          break;
+        case 2:
+          if (at + room < (size_t)size) memcpy(copy + at, piece, room);
+          break;
+        case 3:
+          if (length > at + 9) {
+            memmove(copy + at, copy + at + 8, (size_t)length - at - 8);
+            length -= 8;
+          }
+          break;
+        default:
+          if (length + 8 <= size + 48) {
+            memmove(copy + at + 8, copy + at, (size_t)length - at);
+            length += 8;
+          }
+          break;
       }
     }
     loaded += loads(copy, length);
@@ -157,7 +173,8 @@ static void mutations_are_refused_or_run(void) {
   free(bytes);
 }
 
-/* ---- the file system --------------------------------------------------------------------------- */
+/* ---- the file system ---------------------------------------------------------------------------
+ */
 
 static int entries(void) {
   char command[600], line[32] = "";
@@ -193,7 +210,8 @@ static void what_is_no_model_file_is_not_loaded(void) {
   REFUSED(REFRAIN_FORMAT, "checkpoint", refrain_trainer_load(trainer, temporary_path("model")));
   CHECK_OK(refrain_trainer_save(trainer, temporary_path("checkpoint")));
   refrain_model *other = NULL;
-  REFUSED(REFRAIN_FORMAT, "refrain model", refrain_model_load(temporary_path("checkpoint"), &other));
+  REFUSED(REFRAIN_FORMAT, "refrain model",
+          refrain_model_load(temporary_path("checkpoint"), &other));
   unlink(temporary_path("checkpoint"));
   refrain_trainer_release(trainer);
   refrain_model_release(model);
@@ -228,7 +246,8 @@ static void what_cannot_be_saved_leaves_the_old_file(void) {
   }
   int status;
   waitpid(child, &status, 0);
-  CHECK_SAYING(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a save beyond the size limit ended with %d", status);
+  CHECK_SAYING(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+               "a save beyond the size limit ended with %d", status);
   CHECK_SAYING(entries() == 1, "%d files are left in the folder", entries());
   CHECK_OK(refrain_model_load(path, &old));
   char notation[128];
@@ -241,13 +260,23 @@ static void what_cannot_be_saved_leaves_the_old_file(void) {
   CHECK_SAYING(symlink("model", temporary_path("link")) == 0, "no link");
   CHECK_OK(refrain_model_save(model, temporary_path("link")));
   struct stat info;
-  CHECK_SAYING(lstat(temporary_path("link"), &info) == 0 && S_ISLNK(info.st_mode), "the link was replaced");
-  CHECK_SAYING(stat(path, &info) == 0 && (info.st_mode & 0777) == 0640, "permissions are %o", info.st_mode & 0777);
+  CHECK_SAYING(lstat(temporary_path("link"), &info) == 0 && S_ISLNK(info.st_mode),
+               "the link was replaced");
+  CHECK_SAYING(stat(path, &info) == 0 && (info.st_mode & 0777) == 0640, "permissions are %o",
+               info.st_mode & 0777);
   CHECK_OK(refrain_model_load(path, &old));
   CHECK_OK(refrain_model_notation(old, notation, sizeof notation, NULL));
   CHECK_SAYING(strstr(notation, "LSTM(200)"), "the file behind the link is '%s'", notation);
   refrain_model_release(old);
   unlink(temporary_path("link"));
+  CHECK(symlink("nowhere", temporary_path("dangling")) == 0);
+  REFUSED(REFRAIN_FILE, "dangling", refrain_model_save(model, temporary_path("dangling")));
+  unlink(temporary_path("dangling"));
+  char longest[256];
+  memset(longest, 'n', 255);
+  longest[255] = 0;
+  CHECK_OK(refrain_model_save(model, temporary_path(longest)));
+  unlink(temporary_path(longest));
 
   /* a parameter that is not finite cannot be saved */
   float *data;
@@ -262,7 +291,7 @@ static void what_cannot_be_saved_leaves_the_old_file(void) {
 /* Rights do not hold back the superuser, so the test gives up that right where it can. */
 static void a_folder_that_is_read_only(void) {
   refrain_model *model = make_model("Input(3) -> GRU(2)", 7);
-  char path[256], name[256];
+  char path[512], name[512];
   snprintf(path, sizeof path, "%s", temporary_path("closed"));
   snprintf(name, sizeof name, "%s", temporary_path("closed/model"));
   REQUIRE(mkdir(path, 0755) == 0);

@@ -137,7 +137,7 @@ static void remove_folder(void) {
 }
 
 const char *temporary_path(const char *name) {
-  static char paths[4][160];
+  static char paths[4][512];
   static int next;
   if (folder_owner != getpid()) {
     snprintf(folder, sizeof folder, "/tmp/refrain-tests-XXXXXX");

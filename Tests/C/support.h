@@ -11,11 +11,12 @@
 
 #define COUNT_OF(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
-/** A view of floats or ids: FLOATS(data, batch, timesteps, features), IDS(data, batch, timesteps). */
-#define FLOATS(data, ...)                                                                \
+/** A view of floats or ids: FLOATS(data, batch, timesteps, features), IDS(data, batch, timesteps).
+ */
+#define FLOATS(data, ...)                                                             \
   make_tensor(REFRAIN_FLOAT32, (data), (int32_t)COUNT_OF(((int64_t[]){__VA_ARGS__})), \
               (int64_t[]){__VA_ARGS__})
-#define IDS(data, ...)                                                                 \
+#define IDS(data, ...)                                                              \
   make_tensor(REFRAIN_INT32, (data), (int32_t)COUNT_OF(((int64_t[]){__VA_ARGS__})), \
               (int64_t[]){__VA_ARGS__})
 

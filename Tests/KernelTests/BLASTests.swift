@@ -64,7 +64,7 @@ private let isMissing = Comment("SKIPPED: no usable OpenBLAS on this machine")
       for _ in 0..<4 {
         group.addTask {
           let (left, right) = (Memory(a), Memory(b))
-          for _ in 0..<300 {
+          for _ in 0..<60 {
             let c = Memory(count: rows * columns)
             #expect(multiply(left, right, c, rows: rows, columns: columns, depth: depth))
             expectClose(c.values, answer, tolerance: 3e-5, "concurrent product")

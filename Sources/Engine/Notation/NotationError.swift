@@ -35,7 +35,7 @@ public struct NotationError: Error, Equatable, CustomStringConvertible, Sendable
   /// the message, are shown as U+FFFD.
   public var description: String {
     let line = Array(sourceLine.unicodeScalars)
-    let column = max(0, min(location.column - 1, line.count))
+    let column = min(location.column - 1, line.count)
     let first = max(0, column - Self.shownColumns / 2)
     var shown = "".unicodeScalars
     for scalar in line[first..<min(line.count, first + Self.shownColumns)] {

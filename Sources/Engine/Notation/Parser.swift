@@ -188,10 +188,12 @@ private struct Parser {
         advance()
         advance()
         skipLineBreaks()
-      } else if hasNamed {
+      }
+      let value = try expression()
+      guard name != nil || !hasNamed else {
         throw error("an argument without a name cannot follow one with a name", at: location)
       }
-      arguments.append(Argument(name: name, value: try expression(), location: location))
+      arguments.append(Argument(name: name, value: value, location: location))
       skipLineBreaks()
       guard accept(.comma) else { break }
       skipLineBreaks()

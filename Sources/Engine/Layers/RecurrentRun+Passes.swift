@@ -1,0 +1,303 @@
+// RecurrentRun+Passes.swift — the walk over time, forward and backward
+//
+// Forward projects the inputs, then goes from step to step; backward goes the same steps the other
+// way and leaves the gates' gradients on the tape.
+
+import Kernels
+
+extension RecurrentRun {
+  // MARK: Forward
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let validity = pass.validity(to.input.validity)
+    let firsts = UnsafeMutableRawPointer(pass.scratch).bindMemory(
+      to: Int32.self, capacity: rows.count)
+    let schedule = schedule(rows, validity, firsts)
+    if pass.isTraining { drawMasks(rows, pass) }
+    projectInputs(rows, pass)
+
+    var hidden = self.rows(tape.finalHidden, rows, pass)
+    var cellState = self.rows(tape.finalCell, rows, pass)
+    if pass.isTraining, let first = schedule.active.first {
+      hidden = state(tape.hidden, schedule.timestep(first), rows, pass)
+      cellState = state(tape.cell, schedule.timestep(first), rows, pass)
+    }
+    setInitialState(hidden, cellState, rows, pass)
+    if pass.isTraining { clearSkipped(schedule, rows, pass) }
+
+    for step in 0..<timesteps {
+      let t = schedule.timestep(step)
+      if schedule.active.contains(step) {
+        let isLast = step + 1 == schedule.active.upperBound || !pass.isTraining
+        let next = schedule.timestep(step + 1)
+        let nextHidden =
+          isLast ? self.rows(tape.finalHidden, rows, pass) : state(tape.hidden, next, rows, pass)
+        let nextCell =
+          isLast ? self.rows(tape.finalCell, rows, pass) : state(tape.cell, next, rows, pass)
+        cell.forward(
+          CellStep(
+            extent: spec.extent(
+              rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t),
+            gates: state(tape.gates, t, rows, pass),
+            recurrentInput: recurrentInput(hidden, t, rows, pass),
+            extra: extra(t, rows, pass),
+            previousHidden: hidden, hidden: nextHidden, previousCell: cellState, cell: nextCell),
+          weights)
+        (hidden, cellState) = (nextHidden, nextCell)
+      }
+      if spec.returnsSequences { putOut(hidden, t, step, firsts, validity, rows, pass) }
+    }
+    finish(rows, pass)
+  }
+
+  /// One mask per sequence, a function of seed, pass, layer and row alone.
+  private func drawMasks(_ rows: Range<Int>, _ pass: Pass) {
+    drawMask(tape.inputMask, spec.dropout, stream: 2 * to.randomStream, rows, pass)
+    drawMask(tape.hiddenMask, spec.recurrentDropout, stream: 2 * to.randomStream + 1, rows, pass)
+  }
+
+  private func drawMask(
+    _ mask: Slot, _ rate: Float, stream: UInt64, _ rows: Range<Int>, _ pass: Pass
+  ) {
+    guard !mask.isNone else { return }
+    for row in rows {
+      dropoutMask(
+        pass.pointer(mask, row: row), count: mask.width, rate: rate, seed: pass.seed,
+        stream: stream, step: pass.step, row: UInt64(pass.firstRow + row))
+    }
+  }
+
+  private func projectInputs(_ rows: Range<Int>, _ pass: Pass) {
+    var x = pass.pointer(to.input.values, row: rows.lowerBound)
+    if !tape.droppedInput.isNone {
+      for row in rows {
+        let mask = pass.pointer(tape.inputMask, row: row)
+        let from = pass.pointer(to.input.values, row: row)
+        let dropped = pass.pointer(tape.droppedInput, row: row)
+        for t in 0..<timesteps {
+          kernels.multiply(from + t * inputSize, mask, dropped + t * inputSize, count: inputSize)
+        }
+      }
+      x = pass.pointer(tape.droppedInput, row: rows.lowerBound)
+    }
+    let gates = pass.pointer(tape.gates, row: rows.lowerBound)
+    let count = rows.count * timesteps
+    if let bias = weights.projectionBias {
+      kernels.broadcast(
+        bias.pointer, gates, stride: cell.gateSize, rows: count, columns: cell.gateSize)
+    }
+    weights.input.multiply(
+      Rows(x, stride: inputSize), into: Rows(gates, stride: cell.gateSize), rows: count,
+      accumulate: weights.projectionBias != nil)
+  }
+
+  private func setInitialState(
+    _ hidden: Rows, _ cellState: Rows, _ rows: Range<Int>, _ pass: Pass
+  ) {
+    for index in 0..<cell.stateCount {
+      let target = index == 0 ? hidden : cellState
+      for (i, row) in rows.enumerated() {
+        if let state = pass.state {
+          let lane = state + row * pass.stateWidth + to.stateOffset
+          target[i].update(from: lane + index * hiddenSize, count: hiddenSize)
+        } else if to.initialStates.isEmpty {
+          kernels.fill(target[i], 0, count: hiddenSize)
+        } else {
+          let initial = pass.pointer(to.initialStates[index].values, row: row)
+          target[i].update(from: initial, count: hiddenSize)
+        }
+      }
+    }
+  }
+
+  /// Zeros on the tape where no step runs, so that products over the whole tape may pass there.
+  private func clearSkipped(_ schedule: Schedule, _ rows: Range<Int>, _ pass: Pass) {
+    guard schedule.active.count < timesteps else { return }
+    for step in 0..<timesteps where !schedule.active.contains(step) {
+      let t = schedule.timestep(step)
+      clear(tape.gates, t, rows, pass)
+      clear(tape.hidden, t, rows, pass)
+      clear(tape.droppedHidden, t, rows, pass)
+      clear(tape.extra, t, rows, pass)
+    }
+  }
+
+  private func clear(_ slot: Slot, _ t: Int, _ rows: Range<Int>, _ pass: Pass) {
+    guard !slot.isNone else { return }
+    let target = state(slot, t, rows, pass)
+    for i in 0..<rows.count { kernels.fill(target[i], 0, count: slot.width / timesteps) }
+  }
+
+  /// The hidden state that the recurrent product takes.
+  private func recurrentInput(_ hidden: Rows, _ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
+    guard !tape.droppedHidden.isNone else { return hidden }
+    let dropped = state(tape.droppedHidden, t, rows, pass)
+    for (i, row) in rows.enumerated() {
+      kernels.multiply(
+        hidden[i], pass.pointer(tape.hiddenMask, row: row), dropped[i], count: hiddenSize)
+    }
+    return dropped
+  }
+
+  private func putOut(
+    _ hidden: Rows, _ t: Int, _ step: Int, _ firsts: UnsafePointer<Int32>, _ validity: Validity?,
+    _ rows: Range<Int>, _ pass: Pass
+  ) {
+    for (i, row) in rows.enumerated() {
+      let y = pass.pointer(to.output.values, row: row) + to.output.column
+      if let place = outputTimestep(t, step: step, row: row, first: firsts[i], validity) {
+        (y + place * to.output.step).update(from: hidden[i], count: hiddenSize)
+      } else {
+        let length = validity.map { Int($0.lengths[row]) } ?? timesteps
+        let place = spec.isReverse && !to.staysAligned && t < length ? length - 1 - t : t
+        kernels.fill(y + place * to.output.step, 0, count: hiddenSize)
+      }
+    }
+  }
+
+  /// Copies the final state to wherever it is wanted.
+  private func finish(_ rows: Range<Int>, _ pass: Pass) {
+    for row in rows {
+      if !spec.returnsSequences {
+        (pass.pointer(to.output.values, row: row) + to.output.column)
+          .update(from: pass.pointer(tape.finalHidden, row: row), count: hiddenSize)
+      }
+      for index in 0..<cell.stateCount {
+        let final = pass.pointer(index == 0 ? tape.finalHidden : tape.finalCell, row: row)
+        if spec.returnsState {
+          pass.pointer(to.finalStates[index].values, row: row)
+            .update(from: final, count: hiddenSize)
+        }
+        if let state = pass.state {
+          (state + row * pass.stateWidth + to.stateOffset + index * hiddenSize)
+            .update(from: final, count: hiddenSize)
+        }
+      }
+    }
+    if !spec.isReverse || to.staysAligned || !spec.returnsSequences { return }
+    reverseValidity(rows, pass)
+  }
+
+  /// The sequence comes out in processing order, and so do its flags.
+  private func reverseValidity(_ rows: Range<Int>, _ pass: Pass) {
+    guard let index = to.outputValidity else { return }
+    let source = pass.validity(to.input.validity)
+    let reversed = pass.validities[index]
+    for row in rows {
+      let length = source.map { Int($0.lengths[row]) } ?? timesteps
+      reversed.lengths[row] = Int32(length)
+      for t in 0..<timesteps {
+        reversed.row(row)[t] = t < length ? source.map { $0.row(row)[length - 1 - t] } ?? 1 : 0
+      }
+    }
+  }
+
+  // MARK: Backward
+
+  static func stepScratch(rows: Int, hiddenSize: Int) -> Int {
+    rows + 4 * rows * hiddenSize
+  }
+
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    let validity = pass.validity(to.input.validity)
+    let firsts = UnsafeMutableRawPointer(pass.scratch).bindMemory(
+      to: Int32.self, capacity: rows.count)
+    let schedule = schedule(rows, validity, firsts)
+
+    let size = rows.count * hiddenSize
+    let buffers = pass.scratch + rows.count
+    let dHidden = Rows(buffers, stride: hiddenSize)
+    let dCell = Rows(buffers + size, stride: hiddenSize)
+    let dRecurrentInput = Rows(buffers + 2 * size, stride: hiddenSize)
+    let cellScratch = Rows(buffers + 3 * size, stride: hiddenSize)
+    startGradients(dHidden, dCell, rows, pass)
+
+    let drops = !tape.hiddenMask.isNone
+    for step in (0..<timesteps).reversed() {
+      let t = schedule.timestep(step)
+      if spec.returnsSequences { takeIn(dHidden, t, step, firsts, validity, rows, pass) }
+      guard schedule.active.contains(step) else { continue }
+      let isLast = step + 1 == schedule.active.upperBound
+      let hidden = state(tape.hidden, t, rows, pass)
+      cell.backward(
+        CellStepGradient(
+          extent: spec.extent(
+            rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t),
+          gates: state(tape.gates, t, rows, pass),
+          recurrentInput: drops ? state(tape.droppedHidden, t, rows, pass) : hidden,
+          extra: extra(t, rows, pass), previousHidden: hidden,
+          previousCell: state(tape.cell, t, rows, pass),
+          cell: isLast
+            ? self.rows(tape.finalCell, rows, pass)
+            : state(tape.cell, schedule.timestep(step + 1), rows, pass),
+          dHidden: dHidden, dCell: dCell, dRecurrentInput: drops ? dRecurrentInput : dHidden,
+          accumulates: !drops, scratch: cellScratch),
+        weights)
+      guard drops else { continue }
+      for (i, row) in rows.enumerated() {
+        kernels.addProduct(
+          dRecurrentInput[i], pass.pointer(tape.hiddenMask, row: row), dHidden[i],
+          count: hiddenSize)
+      }
+    }
+    for (index, initial) in to.initialStates.enumerated() where pass.wantsGradient(initial) {
+      let gradient = index == 0 ? dHidden : dCell
+      for (i, row) in rows.enumerated() {
+        kernels.add(gradient[i], pass.pointer(initial.gradients, row: row), count: hiddenSize)
+      }
+    }
+    if pass.wantsGradient(to.input) { backwardThroughProjection(rows, pass) }
+  }
+
+  /// The gradients of the final state, from the outputs that show it.
+  private func startGradients(_ dHidden: Rows, _ dCell: Rows, _ rows: Range<Int>, _ pass: Pass) {
+    for (i, row) in rows.enumerated() {
+      if spec.returnsSequences {
+        kernels.fill(dHidden[i], 0, count: hiddenSize)
+      } else {
+        dHidden[i].update(
+          from: pass.pointer(to.output.gradients, row: row) + to.output.column, count: hiddenSize)
+      }
+      kernels.fill(dCell[i], 0, count: hiddenSize)
+      for (index, place) in to.finalStates.enumerated() {
+        kernels.add(
+          pass.pointer(place.gradients, row: row), (index == 0 ? dHidden : dCell)[i],
+          count: hiddenSize)
+      }
+    }
+  }
+
+  /// Adds the gradient of what `putOut` put out.
+  private func takeIn(
+    _ dHidden: Rows, _ t: Int, _ step: Int, _ firsts: UnsafePointer<Int32>, _ validity: Validity?,
+    _ rows: Range<Int>, _ pass: Pass
+  ) {
+    for (i, row) in rows.enumerated() {
+      guard let place = outputTimestep(t, step: step, row: row, first: firsts[i], validity)
+      else { continue }
+      let dy = pass.pointer(to.output.gradients, row: row) + to.output.column
+      kernels.add(dy + place * to.output.step, dHidden[i], count: hiddenSize)
+    }
+  }
+
+  private func backwardThroughProjection(_ rows: Range<Int>, _ pass: Pass) {
+    guard !tape.inputMask.isNone else {
+      weights.input.multiplyBackward(
+        Rows(pass.pointer(tape.gates, row: rows.lowerBound), stride: cell.gateSize),
+        into: Rows(pass.pointer(to.input.gradients, row: rows.lowerBound), stride: inputSize),
+        rows: rows.count * timesteps, accumulate: true)
+      return
+    }
+    for row in rows {
+      weights.input.multiplyBackward(
+        Rows(pass.pointer(tape.gates, row: row), stride: cell.gateSize),
+        into: Rows(pass.scratch, stride: inputSize), rows: timesteps, accumulate: false)
+      let mask = pass.pointer(tape.inputMask, row: row)
+      let dx = pass.pointer(to.input.gradients, row: row)
+      for t in 0..<timesteps {
+        kernels.addProduct(
+          pass.scratch + t * inputSize, mask, dx + t * inputSize, count: inputSize)
+      }
+    }
+  }
+}
