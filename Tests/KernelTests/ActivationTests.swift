@@ -114,9 +114,10 @@ private func bound(_ kind: Activation.Kind) -> Double {
     #expect(y.values[1...5].allSatisfy { $0 == 1 })
     #expect(y.values[8...].allSatisfy { $0 == 0 })
 
-    let zero = Memory([0, -0.0, 1e-42, -1e-42])
+    let zero = Memory([0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude])
     level.kernels.activate(.tanh, zero.constant, zero.pointer, count: 4)
-    #expect(zero.values.bits == ([0, -0.0, 1e-42, -1e-42] as [Float]).bits)
+    let expected: [Float] = [0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude]
+    #expect(zero.values.bits == expected.bits)
   }
 
   @Test(arguments: TestedLevel.all, testedActivations)
