@@ -450,7 +450,8 @@ refrain_status refrain_session_step_ids(refrain_session *session, const int32_t 
 
 /**
  * The same for any inputs and outputs. A tensor has the model's shape without the timesteps:
- * [lanes, features] or, for ids, [lanes]. lengths and mask must be NULL. Since 0.1.
+ * [lanes, features] or, for ids, [lanes]. lengths and mask must be NULL. This one makes a few small
+ * allocations. Since 0.1.
  */
 refrain_status refrain_session_step_tensors(refrain_session *session, const refrain_tensor *inputs,
                                             int64_t input_count, refrain_tensor *outputs,
@@ -590,7 +591,8 @@ refrain_status refrain_trainer_backward(refrain_trainer *trainer,
  * loss             receives the loss. May be NULL.
  * input_gradients  as in refrain_trainer_backward().
  *
- * Returns as refrain_trainer_backward(), and REFRAIN_ARGUMENT (a class out of range). Since 0.1.
+ * Returns as refrain_trainer_backward(), and REFRAIN_ARGUMENT (a class out of range) or
+ * REFRAIN_NOT_FINITE (the loss is not; gradients collected before are as they were). Since 0.1.
  */
 refrain_status refrain_trainer_backward_loss(refrain_trainer *trainer, const refrain_tensor *targets,
                                              int64_t target_count,

@@ -136,7 +136,10 @@ func required<T>(_ pointer: T?, named name: String) throws -> T {
   return pointer
 }
 
-/// A size of at least 0 whose product with the others fits.
+/// Elements of any type that an address can tell apart: 2⁴⁷ bytes. No caller can have more.
+let maximumElements = 1 << 44
+
+/// A size of at least 0.
 func size(_ value: Int64, named name: String) throws -> Int {
   guard value >= 0 else {
     throw BoundaryError.argument("\(name): expected a size ≥ 0, found \(value)")
@@ -149,7 +152,7 @@ func elements(_ sizes: (value: Int64, name: String)...) throws -> Int {
   var count = 1
   for (value, name) in sizes {
     let (product, overflow) = count.multipliedReportingOverflow(by: try size(value, named: name))
-    guard !overflow, product <= Int.max / 16 else {
+    guard !overflow, product <= maximumElements else {
       throw BoundaryError.argument(
         "\(name): \(sizes.map { String($0.value) }.joined(separator: " × ")) elements are too many")
     }
@@ -199,9 +202,10 @@ func position(_ index: Int64, below count: Int) throws -> Int {
 }
 
 /// An array of texts that must be there, in UTF-8.
-func texts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, named name: String) throws
-  -> [String]
-{
+func texts(
+  _ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int64, named name: String
+) throws -> [String] {
+  let count = try elements((count, "count"))
   guard count > 0 else { return [] }
   let pointer = try required(pointer, named: name)
   return try (0..<count).map { try text(pointer[$0], named: "\(name)[\($0)]") }

@@ -140,8 +140,9 @@ public func refrain_model_parameter(
   boundary {
     let entries = try CABI.model(model).parameters.entries
     let entry = entries[try position(index, below: entries.count)]
-    if let description { try describe(.float, entry.shape, into: description) }
+    if let description { try check(description.pointee.struct_size, named: "description") }
     try write(entry.name, name, capacity, length)
+    if let description { try describe(.float, entry.shape, into: description) }
   }
 }
 
@@ -259,10 +260,10 @@ public func refrain_model_set_labels(
 ) -> refrain_status {
   boundary {
     let model = try CABI.model(model)
-    let count = try size(count, named: "count")
+    let found = try size(count, named: "count")
     let classes = model.outputShape(0).width
-    guard count == 0 || count == classes || (classes == 1 && count == 2) else {
-      throw EngineError.shape(name: "labels", expected: [classes], found: [count])
+    guard found == 0 || found == classes || (classes == 1 && found == 2) else {
+      throw EngineError.shape(name: "labels", expected: [classes], found: [found])
     }
     model.attachments.labels = try texts(labels, count, named: "labels")
   }

@@ -18,7 +18,9 @@ public func refrain_pad_sequences(
     for row in 0..<Int(count) {
       let length = try size(lengths[row], named: "lengths[\(row)]")
       let (next, overflow) = sum.addingReportingOverflow(length)
-      guard !overflow else { throw BoundaryError.argument("lengths[\(row)]: found \(length)") }
+      guard !overflow, next <= maximumElements else {
+        throw BoundaryError.argument("lengths[\(row)]: \(length) values are too many")
+      }
       sum = next
     }
     guard total > 0 else { return }

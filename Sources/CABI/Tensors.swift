@@ -36,7 +36,7 @@ func optionalViews(
   }
 }
 
-private func check(_ structSize: Int64, named name: String) throws {
+func check(_ structSize: Int64, named name: String) throws {
   guard structSize >= tensorSize, structSize <= 1 << 16, structSize % 8 == 0 else {
     throw BoundaryError.argument(
       "\(name).struct_size: expected sizeof(refrain_tensor) = \(tensorSize), found \(structSize)")
@@ -66,7 +66,7 @@ private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: String) 
   var count = 1
   for (axis, size) in shape.enumerated() {
     let (product, overflow) = count.multipliedReportingOverflow(by: size)
-    guard size >= 0, !overflow, product <= Int.max / 16 else {
+    guard size >= 0, !overflow, product <= maximumElements else {
       throw BoundaryError.argument(
         "\(name).shape[\(axis)]: expected a size ≥ 0 that memory can hold, found \(size)")
     }

@@ -26,7 +26,7 @@ public func refrain_tokenizer_fit(
 ) -> refrain_status {
   boundary {
     let box = try CABI.tokenizer(tokenizer)
-    let texts = try CABI.texts(texts, size(count, named: "count"), named: "texts")
+    let texts = try CABI.texts(texts, count, named: "texts")
     box.tokenizer.fit(texts)
   }
 }
@@ -59,7 +59,7 @@ public func refrain_tokenizer_encode_batch(
   boundary {
     let tokenizer = try CABI.tokenizer(tokenizer).tokenizer
     _ = try elements((count, "count"), (maxlen, "maxlen"))
-    let texts = try CABI.texts(texts, size(count, named: "count"), named: "texts")
+    let texts = try CABI.texts(texts, count, named: "texts")
     let length = Int(maxlen)
     let options = PaddingOptions(
       padding: tokenizer.options.padding, truncating: tokenizer.options.truncating)
@@ -146,7 +146,7 @@ public func refrain_tokenizer_matrix(
     guard try size(capacity, named: "capacity") >= needed else {
       throw BoundaryError.capacity("matrix: needs room for \(needed) numbers, found \(capacity)")
     }
-    let texts = try CABI.texts(texts, Int(count), named: "texts")
+    let texts = try CABI.texts(texts, count, named: "texts")
     matrix.update(from: try tokenizer.matrix(texts, mode), count: needed)
   }
 }

@@ -111,6 +111,7 @@ private struct GraphBuilder {
       switch element {
       case .names(let names, let isList):
         if !isList, named[names[0].name] == nil {
+          try requireLayer(names[0])
           let call = Call(name: names[0].name, location: names[0].location)
           texts.append(try add(call, to: &flow, isFirst: position == 0))
           continue
@@ -137,6 +138,17 @@ private struct GraphBuilder {
     let text = texts.joined(separator: " -> ")
     guard !statement.targets.isEmpty else { return (text, flow) }
     return (try name(flow, statement) + text, flow)
+  }
+
+  /// A name alone that is no value must be a layer without arguments.
+  private func requireLayer(_ identifier: Identifier) throws(NotationError) {
+    let layers = LayerRegistry.signatures.flatMap { [$0.name] + $0.aliases }
+    guard !layers.contains(identifier.name) else { return }
+    let known = named.keys.sorted() + layers
+    let hint = nearestName(to: identifier.name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+    throw NotationError(
+      "there is no layer or value '\(identifier.name)'\(hint)", at: identifier.location,
+      in: source)
   }
 
   private func suggestion(_ name: String) -> String {

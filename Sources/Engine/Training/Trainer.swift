@@ -179,6 +179,7 @@ public final class Trainer {
     let scales = divisors.map { $0 > 0 ? gradientScale / $0 : 0 }
     var shards = [LossSums](
       repeating: LossSums(outputs: model.outputCount), count: executor.shardCount(batch.count))
+    var total = LossSums(outputs: model.outputCount)
     objective.fused.withUnsafeBufferPointer { fused in
       let settings = settings(
         needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
@@ -193,13 +194,13 @@ public final class Trainer {
           copyInputGradients(inputGradients, rows, plan, pass)
         }
       }
+      for shard in shards { total += shard }
+      total.divisors = divisors
+      guard total.loss.isFinite else { return }
       executor.addGradients(batch: batch.count, plan, settings)
+      hasGradients = true
     }
-    var total = LossSums(outputs: model.outputCount)
-    for shard in shards { total += shard }
-    total.divisors = divisors
-    hasGradients = true
-    if !total.loss.isFinite { throw notFinite("the loss", plan, batch) }
+    guard total.loss.isFinite else { throw notFinite("the loss", plan, batch) }
     return total
   }
 
