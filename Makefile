@@ -14,6 +14,7 @@ DESTDIR ?=
 THREADS ?= $(shell nproc)
 DATA    ?=
 OUT     ?= demo
+SHELL   := bash
 CC      ?= cc
 CFLAGS  ?= -O2
 C_FLAGS := -std=c11 -Wall -Wextra -pedantic -Werror -Iinclude $(CFLAGS)
@@ -95,10 +96,18 @@ test-swift: build
 test-c: examples
 	Tests/Scripts/check_header.sh
 	Tests/Scripts/check_symbols.sh $(LIB)
+	$(PYTHON) Tests/KernelTests/check_levels.py .build/release
 	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib run
 
+# The conformance cases run on every instruction-set level, all else on the best.
 test-python: examples
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Python
+	@for level in baseline x86-64-v3; do \
+	  printf '%s: ' $$level; \
+	  REFRAIN_ISA=$$level PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:warnings \
+	    Tests/Python/test_conformance.py Tests/Python/test_binding_session.py | tail -n 1; \
+	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
+	done
 
 test-install: build
 	Tests/Scripts/check_install.sh
