@@ -98,6 +98,7 @@ func mistakesOfGrammar(source: String, expected: String) {
     "loss=mse, step=true",
     "1:16: step: expected an integer of 1 … 9, or a finite number, found true"
   ),
+  ("loss=mse, step=inf", "1:16: step: expected an integer of 1 … 9, or a finite number, found inf"),
   ("loss=mse, how=leaky(1, 2)", "1:24: leaky takes at most 1 argument"),
 ])
 func mistakesInOptions(source: String, expected: String) {
