@@ -7,7 +7,8 @@ import Testing
 @Test func optionsAreGivenByPositionOrName() throws {
   for source in [
     "LSTM(64, 0.2, true)", "LSTM(64, return_sequences=true, dropout=0.2)",
-    "LSTM(dropout=0.2, return_sequences=True, units=64)", "LSTM(64, dropout=2e-1, return_sequences=true,)",
+    "LSTM(dropout=0.2, return_sequences=True, units=64)",
+    "LSTM(64, dropout=2e-1, return_sequences=true,)",
   ] {
     let bound = try layer(source)
     #expect(bound.name == "LSTM" && bound.kind == .layer)
@@ -26,8 +27,11 @@ import Testing
   #expect(bound.integer("seed") == 0)
   #expect(bound.text("split") == "\t")
   #expect(bound["step"] == .integer(1))
-  #expect(bound == (try options("loss=mse([]), clip_norm=none, seed=0, split='\\t', step=1, how='a b'")))
-  #expect(try layer("LSTM(3)").call("activation") == (try layer("LSTM(3, activation=tanh())")).call("activation"))
+  #expect(
+    bound == (try options("loss=mse([]), clip_norm=none, seed=0, split='\\t', step=1, how='a b'")))
+  #expect(
+    try layer("LSTM(3)").call("activation")
+      == (try layer("LSTM(3, activation=tanh())")).call("activation"))
 }
 
 @Test func integersAreNumbersAndNotTheReverse() throws {
@@ -73,7 +77,10 @@ import Testing
   #expect(try options("loss=mse, step=9.0")["step"] == .number(9))
   #expect(try options("loss=mse, how=tanh")["how"] == .text("tanh"))
   #expect(try options("loss=mse, how=tanh()")["how"].asCall.name == "tanh")
-  #expect(try options("loss=[mse, crossentropy]").list("loss").map(\.asCall.name) == ["mse", "crossentropy"])
+  #expect(
+    try options("loss=[mse, crossentropy]").list("loss").map(\.asCall.name) == [
+      "mse", "crossentropy",
+    ])
 }
 
 @Test func callsRememberTheirPlace() throws {

@@ -20,7 +20,9 @@ import Testing
   ("LSTM(1, name=\"it's\\n\\\\\\u{1}\")", #"LSTM(1, name='it\'s\n\\\u{1}')"#),
   ("Flatten()", "Flatten"),
   ("Wrapper( mode=sum, layer=LSTM(2) )", "Wrapper(LSTM(2))"),
-  ("Wrapper(Wrapper(LSTM(2), concat), 'mean')", "Wrapper(Wrapper(LSTM(2), mode=concat), mode=mean)"),
+  (
+    "Wrapper(Wrapper(LSTM(2), concat), 'mean')", "Wrapper(Wrapper(LSTM(2), mode=concat), mode=mean)"
+  ),
   ("Input('ids')", "Input(ids)"),
   ("Input([1,\n2,])", "Input([1, 2])"),
   ("Dropout(1e-9)", "Dropout(1e-09)"),

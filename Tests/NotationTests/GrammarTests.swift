@@ -39,23 +39,24 @@ private func spelled(_ program: Program) -> [String] {
   }
 }
 
-@Test(arguments: [
-  ("", []),
-  ("  # only a comment", []),
-  ("\n;;\n ; \n", []),
-  ("Dense(3)", ["(Dense 3)"]),
-  ("Flatten", ["Flatten"]),
-  ("Flatten()", ["(Flatten)"]),
-  ("A(1) -> B -> C()", ["(A 1) > B > (C)"]),
-  ("A(1)->B(-1)->C", ["(A 1) > (B -1) > C"]),
-  ("x = A -> B\nx -> C", ["x := A > B", "x > C"]),
-  ("x = A; y = B; [x, y]", ["x := A", "y := B", "[x y]"]),
-  ("[y, h, c] = LSTM(3)", ["y h c := (LSTM 3)"]),
-  ("[y] = A", ["y := A"]),
-  ("[x, y] -> Concat", ["[x y] > Concat"]),
-  ("[\n a ,\n b\n]", ["[a b]"]),
-  ("a.b_1 -> _c.2", ["a.b_1 > _c.2"]),
-] as [(String, [String])])
+@Test(
+  arguments: [
+    ("", []),
+    ("  # only a comment", []),
+    ("\n;;\n ; \n", []),
+    ("Dense(3)", ["(Dense 3)"]),
+    ("Flatten", ["Flatten"]),
+    ("Flatten()", ["(Flatten)"]),
+    ("A(1) -> B -> C()", ["(A 1) > B > (C)"]),
+    ("A(1)->B(-1)->C", ["(A 1) > (B -1) > C"]),
+    ("x = A -> B\nx -> C", ["x := A > B", "x > C"]),
+    ("x = A; y = B; [x, y]", ["x := A", "y := B", "[x y]"]),
+    ("[y, h, c] = LSTM(3)", ["y h c := (LSTM 3)"]),
+    ("[y] = A", ["y := A"]),
+    ("[x, y] -> Concat", ["[x y] > Concat"]),
+    ("[\n a ,\n b\n]", ["[a b]"]),
+    ("a.b_1 -> _c.2", ["a.b_1 > _c.2"]),
+  ] as [(String, [String])])
 func programsAreRead(source: String, expected: [String]) throws {
   #expect(spelled(try parseProgram(source)) == expected)
 }
@@ -76,7 +77,9 @@ func linesAreContinued(source: String) throws {
 @Test func everyLineEndSeparatesStatements() throws {
   let expected = ["x := (A 1)", "x > B"]
   for end in ["\n", "\r\n", "\n\n", ";", " ; ", "\t\r\n"] {
-    #expect(spelled(try parseProgram("x = A(1)\(end)x -> B\(end)")) == expected, "\(end.debugDescription)")
+    #expect(
+      spelled(try parseProgram("x = A(1)\(end)x -> B\(end)")) == expected, "\(end.debugDescription)"
+    )
   }
 }
 
@@ -139,7 +142,9 @@ func valuesAreRead(source: String, expected: String) throws {
   let limit = 1 << 20
   #expect(try parseProgram(String(repeating: " ", count: limit)).statements.isEmpty)
   #expect(
-    message { () throws(NotationError) in _ = try parseProgram(String(repeating: " ", count: limit + 1)) }
+    message { () throws(NotationError) in
+      _ = try parseProgram(String(repeating: " ", count: limit + 1))
+    }
       == "line 1, column 1: the text has 1048577 bytes; at most 1048576 are read\n  \n  ^")
 
   // "f" "(" … ")": two values and commas less one, and two signs with the name.

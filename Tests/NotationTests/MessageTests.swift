@@ -12,7 +12,10 @@ private func head(_ message: String) -> String {
 @Test(arguments: [
   ("A(1) B(2)", "1:6: expected '->' or the next statement, found 'B'"),
   ("A(1) ->", "1:8: expected a layer or the name of a value, found the end of the text"),
-  ("A(1) -> \n\n # nothing\n", "1:8: expected a layer or the name of a value, found the end of the text"),
+  (
+    "A(1) -> \n\n # nothing\n",
+    "1:8: expected a layer or the name of a value, found the end of the text"
+  ),
   ("A(1) -> ; B", "1:9: expected a layer or the name of a value, found ';'"),
   ("A -> 3", "1:6: expected a layer or the name of a value, found '3'"),
   ("A -> 'x'", "1:6: expected a layer or the name of a value, found a text in quotes"),
@@ -91,8 +94,11 @@ func mistakesOfGrammar(source: String, expected: String) {
   ("loss=softmax", "1:6: there is no loss 'softmax'; 'softmax' is an activation"),
   ("loss=mse, split=3", "1:17: split: expected a text, found 3"),
   ("loss=mse, split=f()", "1:17: split: expected a text, found a call of 'f'"),
-  ("loss=mse, step=true",
-    "1:16: step: expected an integer of 1 … 9, or a finite number, found true"),
+  (
+    "loss=mse, step=true",
+    "1:16: step: expected an integer of 1 … 9, or a finite number, found true"
+  ),
+  ("loss=mse, step=inf", "1:16: step: expected an integer of 1 … 9, or a finite number, found inf"),
   ("loss=mse, how=leaky(1, 2)", "1:24: leaky takes at most 1 argument"),
 ])
 func mistakesInOptions(source: String, expected: String) {
@@ -119,28 +125,40 @@ func mistakesInOptions(source: String, expected: String) {
   ("LSTM('64')", "1:6: units: expected an integer of 1 … 1000, found '64'"),
   ("LSTM(none)", "1:6: units: expected an integer of 1 … 1000, found none"),
   ("LSTM([1])", "1:6: units: expected an integer of 1 … 1000, found a list"),
-  ("LSTM(4, 1)",
-    "1:9: dropout: expected a number of 0 up to, but not including, 1, found 1"),
+  (
+    "LSTM(4, 1)",
+    "1:9: dropout: expected a number of 0 up to, but not including, 1, found 1"
+  ),
   ("LSTM(4, return_sequences=1)", "1:26: return_sequences: expected true or false, found 1"),
   ("LSTM(4, activation=tahn)", "1:20: there is no activation 'tahn'; did you mean 'tanh'?"),
   ("LSTM(4, activation='\\n')", #"1:20: there is no activation '\n'"#),
   ("LSTM(4, activation=0)", "1:20: activation: expected an activation, found 0"),
-  ("LSTM(4, activation=leaky(slop=1))",
-    "1:26: leaky has no option 'slop'; did you mean 'slope'?"),
+  (
+    "LSTM(4, activation=leaky(slop=1))",
+    "1:26: leaky has no option 'slop'; did you mean 'slope'?"
+  ),
   ("LSTM(4, name=3)", "1:14: name: expected a text, or none, found 3"),
-  ("Wrapper(LSTM(4), maen)",
-    "1:18: mode: expected one of sum, mean, concat, found 'maen'; did you mean 'mean'?"),
-  ("Wrapper(LSTM(4), mode=f())",
-    "1:23: mode: expected one of sum, mean, concat, found a call of 'f'"),
+  (
+    "Wrapper(LSTM(4), maen)",
+    "1:18: mode: expected one of sum, mean, concat, found 'maen'; did you mean 'mean'?"
+  ),
+  (
+    "Wrapper(LSTM(4), mode=f())",
+    "1:23: mode: expected one of sum, mean, concat, found a call of 'f'"
+  ),
   ("Wrapper(LSTM)", "1:9: LSTM needs 'units': an integer of 1 … 1000"),
-  ("Wrapper(\n  LSTM(\n    4, droput=1))",
-    "3:8: LSTM has no option 'droput'; did you mean 'dropout'?"),
+  (
+    "Wrapper(\n  LSTM(\n    4, droput=1))",
+    "3:8: LSTM has no option 'droput'; did you mean 'dropout'?"
+  ),
   ("Input(idz)", "1:7: features: expected ids, found 'idz'; did you mean 'ids'?"),
   ("Input(0)", "1:7: features: expected an integer of 1 … 100, found 0"),
   ("Input([3, 101])", "1:11: features: expected an integer of 1 … 100, found 101"),
-  ("Input(true)",
+  (
+    "Input(true)",
     "1:7: features: expected ids, or an integer of 1 … 100, or a list, each an integer of 1 … 100, "
-      + "found true"),
+      + "found true"
+  ),
 ])
 func mistakesInLayers(source: String, expected: String) {
   check(expected) { () throws(NotationError) in _ = try layer(source) }
@@ -199,7 +217,8 @@ private func check(
 
 @Test func carriageReturnsAreNoPartOfTheLine() {
   #expect(
-    message { () throws(NotationError) in try program("x = Flatten\r\nx -> LSTM(0)\r\n[x]\r\n") } == """
+    message { () throws(NotationError) in try program("x = Flatten\r\nx -> LSTM(0)\r\n[x]\r\n") }
+      == """
       line 2, column 11: units: expected an integer of 1 … 1000, found 0
         x -> LSTM(0)
                   ^
@@ -217,7 +236,8 @@ private func check(
 /// Every scalar is a column; a combining mark is one of its own, but takes no room on the screen.
 @Test func lettersBeyondASCIIStandInFrontOfTheCaret() {
   #expect(
-    message { () throws(NotationError) in _ = try layer("LSTM(1, name='größe e\u{301}', dropout=2)") }
+    message { () throws(NotationError) in _ = try layer("LSTM(1, name='größe e\u{301}', dropout=2)")
+    }
       == "line 1, column 34: dropout: expected a number of 0 up to, but not including, 1, found 2\n"
       + "  LSTM(1, name='größe e\u{301}', dropout=2)\n"
       + String(repeating: " ", count: 34) + "^")

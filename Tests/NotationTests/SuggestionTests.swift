@@ -9,13 +9,14 @@ private let layers = [
   "LSTM", "LayerNorm", "Pooling", "RNN",
 ]
 
-@Test(arguments: [
-  ("lstm", "LSTM"), ("LTSM", "LSTM"), ("LSTMM", "LSTM"), ("LST", "LSTM"), ("gru", "GRU"),
-  ("GUR", "GRU"), ("Dens", "Dense"), ("Denes", "Dense"), ("embeding", "Embedding"),
-  ("Bidirctional", "Bidirectional"), ("Concatenate", nil), ("dorpout", "Dropout"),
-  ("LayerNormal", "LayerNorm"), ("Transformer", nil), ("x", nil), ("", nil), ("ad", "Add"),
-  ("R", nil), ("é", nil),
-] as [(String, String?)])
+@Test(
+  arguments: [
+    ("lstm", "LSTM"), ("LTSM", "LSTM"), ("LSTMM", "LSTM"), ("LST", "LSTM"), ("gru", "GRU"),
+    ("GUR", "GRU"), ("Dens", "Dense"), ("Denes", "Dense"), ("embeding", "Embedding"),
+    ("Bidirctional", "Bidirectional"), ("Concatenate", nil), ("dorpout", "Dropout"),
+    ("LayerNormal", "LayerNorm"), ("Transformer", nil), ("x", nil), ("", nil), ("ad", "Add"),
+    ("R", nil), ("é", nil),
+  ] as [(String, String?)])
 func aSlipIsRecognised(name: String, expected: String?) {
   #expect(nearestName(to: name, among: layers) == expected)
 }

@@ -33,6 +33,7 @@ import Testing
     #expect(lines.first == 3 && lines.dropFirst().allSatisfy { $0 == 3 || $0 == 4 })
     #expect(lines.count >= 1 + signature.options.count)
     #expect(signature.options.allSatisfy { !$0.meaning.isEmpty } && !signature.meaning.isEmpty)
-    #expect(Set(signature.options.map(\.name)).count == signature.options.count, "\(signature.name)")
+    #expect(
+      Set(signature.options.map(\.name)).count == signature.options.count, "\(signature.name)")
   }
 }

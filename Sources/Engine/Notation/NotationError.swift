@@ -42,7 +42,8 @@ public struct NotationError: Error, Equatable, CustomStringConvertible, Sendable
       shown.append(scalar.isControl && scalar != "\t" ? "\u{fffd}" : scalar)
     }
     let indent = line[first..<column].map { $0 == "\t" ? "\t" : $0.takesNoRoom ? "" : " " }.joined()
-    return "line \(location.line), column \(location.column): \(message)\n  \(String(shown))\n  \(indent)^"
+    return
+      "line \(location.line), column \(location.column): \(message)\n  \(String(shown))\n  \(indent)^"
   }
 
   /// The line with this number, without its end, which is "\n" or "\r\n".

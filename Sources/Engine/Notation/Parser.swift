@@ -77,7 +77,9 @@ private struct Parser {
     skipSeparators()
     while token.kind != .end {
       statements.append(try statement())
-      guard token.kind == .end || isSeparator else { throw unexpected("'->' or the next statement") }
+      guard token.kind == .end || isSeparator else {
+        throw unexpected("'->' or the next statement")
+      }
       skipSeparators()
     }
     return Program(statements: statements)

@@ -60,7 +60,8 @@ public struct Registry: Sendable {
   private func bind(_ call: Call, as kind: SignatureKind) throws(Mistake) -> BoundCall {
     guard let index = indices[kind]?[call.name] else {
       throw Mistake(
-        message: "there is no \(kind.rawValue) \(call.name.shown)" + hint(about: call.name, as: kind),
+        message: "there is no \(kind.rawValue) \(call.name.shown)"
+          + hint(about: call.name, as: kind),
         location: call.location)
     }
     return try bind(call.arguments, signatures[index], at: call.location)

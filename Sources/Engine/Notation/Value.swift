@@ -38,7 +38,9 @@ public indirect enum Value: Equatable, Sendable {
     return "\(value)"
   }
 
-  private static let reserved: Set<String> = ["true", "True", "false", "False", "none", "None", "inf"]
+  private static let reserved: Set<String> = [
+    "true", "True", "false", "False", "none", "None", "inf",
+  ]
 
   private static func isPlainName(_ text: String) -> Bool {
     guard let first = text.unicodeScalars.first, !("0"..."9").contains(first), first != "." else {
