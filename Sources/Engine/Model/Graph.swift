@@ -88,6 +88,8 @@ private struct GraphBuilder {
       graph.outputs = values
     }
     graph.notation = lines.joined(separator: "\n")
+    // Names in place of positions may have made the text longer than one that can be read back.
+    if graph.notation.utf8.count > source.utf8.count { _ = try parseProgram(graph.notation) }
     try checkWhole(last)
     return graph
   }

@@ -57,7 +57,8 @@ public enum Initializer: Equatable, Sendable {
   }
 
   /// Gram–Schmidt on the shorter side's vectors, each orthogonalised twice, which is enough for
-  /// full accuracy (Giraud et al. 2005). In Double, so that every processor gives the same bits.
+  /// full accuracy (Giraud et al. 2005). In Double, so that every processor gives the same bits, and
+  /// several vectors at a time, because reading the earlier ones from memory is what takes long.
   private func fillOrthogonal(
     _ values: MutableValues, rows: Int, columns: Int, _ gain: Double, _ random: inout RandomSequence
   ) {
@@ -65,26 +66,44 @@ public enum Initializer: Equatable, Sendable {
     let vectors = min(rows, columns)
     let length = max(rows, columns)
     let lanes = (length + Lanes.scalarCount - 1) / Lanes.scalarCount
-    var basis = [Lanes](repeating: .zero, count: vectors * lanes)
-    basis.withUnsafeMutableBufferPointer { basis in
+    let together = 8
+    var storage = [Lanes](repeating: .zero, count: vectors * lanes)
+    storage.withUnsafeMutableBufferPointer { storage in
+      guard let basis = storage.baseAddress else { return }
+      func vector(_ v: Int) -> UnsafeMutablePointer<Lanes> { basis + v * lanes }
+      func removeComponent(of v: Int, along u: Int) {
+        let (vector, other) = (vector(v), vector(u))
+        var dot = Lanes.zero
+        for l in 0..<lanes { dot += vector[l] * other[l] }
+        let projection = dot.sum()
+        for l in 0..<lanes { vector[l] -= projection * other[l] }
+      }
+
       for v in 0..<vectors {
-        let vector = UnsafeMutableBufferPointer(rebasing: basis[v * lanes..<(v + 1) * lanes])
-        for i in 0..<length { vector[i / Lanes.scalarCount][i % Lanes.scalarCount] = random.normal() }
+        for i in 0..<length {
+          vector(v)[i / Lanes.scalarCount][i % Lanes.scalarCount] = random.normal()
+        }
+      }
+      for first in stride(from: 0, to: vectors, by: together) {
+        let block = first..<min(vectors, first + together)
         for _ in 0..<2 {
-          for u in 0..<v {
-            let other = UnsafeMutableBufferPointer(rebasing: basis[u * lanes..<(u + 1) * lanes])
-            var dot = Lanes.zero
-            for l in 0..<lanes { dot += vector[l] * other[l] }
-            let projection = dot.sum()
-            for l in 0..<lanes { vector[l] -= projection * other[l] }
+          for u in 0..<first {
+            for v in block { removeComponent(of: v, along: u) }
           }
         }
-        var square = Lanes.zero
-        for l in 0..<lanes { square += vector[l] * vector[l] }
-        let scale = 1 / sqrt(square.sum())
-        for l in 0..<lanes { vector[l] *= scale }
+        for v in block {
+          for _ in 0..<2 {
+            for u in first..<v { removeComponent(of: v, along: u) }
+          }
+          var square = Lanes.zero
+          for l in 0..<lanes { square += vector(v)[l] * vector(v)[l] }
+          let scale = 1 / sqrt(square.sum())
+          for l in 0..<lanes { vector(v)[l] *= scale }
+        }
+      }
+      for v in 0..<vectors {
         for i in 0..<length {
-          let value = Float(gain * vector[i / Lanes.scalarCount][i % Lanes.scalarCount])
+          let value = Float(gain * vector(v)[i / Lanes.scalarCount][i % Lanes.scalarCount])
           values[rows >= columns ? i * columns + v : v * columns + i] = value
         }
       }
