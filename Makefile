@@ -21,7 +21,7 @@ C_FLAGS := -std=c11 -Wall -Wextra -pedantic -Werror -Iinclude $(CFLAGS)
 PYTHON  := .venv/bin/python
 LIB     := build/lib/$(SONAME)
 
-.PHONY: all help setup build demo test test-swift test-c test-python test-install test-readme \
+.PHONY: all help setup build demo test test-swift test-c test-python test-examples test-install test-readme \
         test-sanitized examples wheel install uninstall clean
 .DEFAULT_GOAL := all
 
@@ -31,7 +31,7 @@ help:
 	@sed -n '3,7s/^#   //p' Makefile
 	@printf '%s\n' 'make build             build/lib/$(SONAME)' \
 	  'make examples          build/bin/…' 'make wheel             build/wheel/refrain-….whl' \
-	  'make test-swift | test-c | test-python | test-install | test-readme | test-sanitized' \
+	  'make test-swift | test-c | test-python | test-examples | test-install | test-readme | test-sanitized' \
 	  'make clean'
 
 setup:
@@ -87,7 +87,7 @@ demo: examples
 
 # ---- tests ---------------------------------------------------------------------------------------
 
-test: test-swift test-c test-python test-install test-readme
+test: test-swift test-c test-python test-examples test-install test-readme
 	@echo; echo "All tests passed."
 
 test-swift: build
@@ -108,6 +108,9 @@ test-python: examples
 	    Tests/Python/test_conformance.py Tests/Python/test_binding_session.py | tail -n 1; \
 	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
 	done
+
+test-examples: examples
+	Tests/Scripts/check_examples.sh
 
 test-install: build
 	Tests/Scripts/check_install.sh

@@ -150,6 +150,10 @@ const char *refrain_version(void);
 /**
  * How this library was built and what it runs on: version, instruction-set level chosen for this
  * processor, BLAS. One line, for logs and bug reports.
+ *
+ * Two environment variables, read once, change it: REFRAIN_ISA=baseline, x86-64-v3 or x86-64-v4 asks
+ * for a level (one that the processor lacks is ignored), REFRAIN_BLAS=on or off says whether large
+ * matrix products go to OpenBLAS, if it is installed.
  */
 const char *refrain_build_info(void);
 

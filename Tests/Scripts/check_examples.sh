@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The example programs run, and find what they should.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python=.venv/bin/python
+fail() {
+  echo "examples: $*" >&2
+  exit 1
+}
+
+build/bin/stream_sensors
+build/bin/forecast
+
+# Generated reviews: order of words decides, and both models find it.
+build/bin/reviews_train --out "$folder/demo" >"$folder/log" 2>"$folder/progress"
+grep -q 'These reviews are generated\|these reviews are generated' "$folder/log" ||
+  fail "reviews_train does not say that its reviews are generated"
+[ "$(grep -c 'epoch 5/5' "$folder/progress")" = 2 ] || fail "reviews_train shows no line per epoch"
+$python - "$folder/demo/history.json" <<'PY'
+import json, sys
+for model in json.load(open(sys.argv[1]))["models"]:
+  assert model["valid_accuracy"] > 0.95, f"{model['name']} reached {model['valid_accuracy']}"
+PY
+$python examples/python/plot_history.py "$folder/demo/history.json" --out "$folder/curves.png" >/dev/null
+[ -s "$folder/curves.png" ] || fail "plot_history.py drew nothing"
+
+texts='the acting is good , not bad .
+the plot is superb but the music is dull .
+the story is neither good nor bad .'
+expected='positive negative neutral'
+found=$(echo "$texts" | build/bin/reviews_classify "$folder/demo/gru.refrain" | cut -f 1 | paste -sd ' ')
+[ "$found" = "$expected" ] || fail "reviews_classify found '$found', expected '$expected'"
+found=$(echo "$texts" | PYTHONPATH=bindings/python $python examples/python/reviews.py classify \
+  "$folder/demo/gru.refrain" | cut -f 1 | paste -sd ' ')
+[ "$found" = "$expected" ] || fail "reviews.py found '$found', expected '$expected'"
+
+# A line of another form is reported with its number.
+printf 'label\ttext\ngood\ta fine film\nno tab here\n' >"$folder/bad.tsv"
+if build/bin/reviews_train --train "$folder/bad.tsv" --valid "$folder/bad.tsv" --out "$folder/x" \
+  2>"$folder/message"; then
+  fail "reviews_train took a file with a line of another form"
+fi
+grep -q 'bad.tsv:3: expected label<TAB>text' "$folder/message" || fail "found '$(cat "$folder/message")'"
+
+# Another set of classes, trained by Python and used by C.
+build/bin/reviews_train --write-tsv "$folder/tsv" >/dev/null
+PYTHONPATH=bindings/python $python examples/python/reviews.py train --train "$folder/tsv/train.tsv" \
+  --valid "$folder/tsv/valid.tsv" --out "$folder/python" --epochs 2 >/dev/null 2>&1
+echo 'the plot is dull .' | build/bin/reviews_classify "$folder/python/lstm.refrain" | grep -q '^negative' ||
+  fail "a model trained in Python does not classify in C"
+echo "examples: all run and find what they should"
