@@ -182,12 +182,32 @@ static void nothing_beyond_a_length_matters(void) {
   }
 }
 
+/* More lanes than any shard has rows: their bookkeeping must have room. */
+static void many_lanes_step_together(void) {
+  enum { LANES = 3000, H = 5 };
+  static float x[LANES][2], y[LANES][H], whole[LANES][H];
+  fill_random(&x[0][0], LANES * 2, 11);
+  refrain_model *model = make_model("Input(2) -> LSTM(4, return_sequences=true) -> GRU(5)", 7);
+  refrain_session *session = make_session(model, "lanes=3000");
+  refrain_tensor in = FLOATS(x, LANES, 1, 2), out = FLOATS(whole, LANES, H);
+  for (int round = 0; round < 2; round++) {
+    CHECK_OK(refrain_session_reset(session, REFRAIN_ALL_LANES));
+    CHECK_OK(refrain_session_step(session, &x[0][0], &y[0][0]));
+    CHECK_OK(refrain_session_run(session, &in, 1, &out, 1));
+    for (int i = 0; i < LANES * H; i++)
+      CHECK_SAYING(fabsf((&y[0][0])[i] - (&whole[0][0])[i]) < 1e-5f, "lane %d", i / H);
+  }
+  refrain_session_release(session);
+  refrain_model_release(model);
+}
+
 int main(int argc, char **argv) {
   check_start(argc, argv, 300);
   behaviour_in_a_process(); /* first: it counts threads */
   RUN(a_stream_equals_a_run);
   RUN(lanes_are_reset_cloned_and_stored);
   RUN(nothing_beyond_a_length_matters);
+  RUN(many_lanes_step_together);
   behaviour_of_models();
   behaviour_of_training();
   behaviour_at_the_edges();

@@ -117,10 +117,10 @@ final class RecurrentRun: LayerRun {
       placement.requireScratch(
         max(
           transposedProductScratch(columns: max(inputSize, hiddenSize), depth: .max),
-          Self.stepScratch(rows: Shards.maximumRows, hiddenSize: hiddenSize),
+          Self.stepScratch(rows: placement.rowsPerCall, hiddenSize: hiddenSize),
           timesteps * inputSize))
     } else {
-      placement.requireScratch(Shards.maximumRows)
+      placement.requireScratch(placement.rowsPerCall)
     }
     self.tape = tape
 

@@ -43,6 +43,8 @@ struct ValuePlace: Sendable {
 /// What a layer is given to place itself: its inputs and outputs, and a way to reserve memory.
 struct Placement {
   let isTraining: Bool
+  /// Batch rows that one call of a run may get.
+  let rowsPerCall: Int
   let name: String
   let inputs: [ValuePlace]
   /// Runs may add `logits`.

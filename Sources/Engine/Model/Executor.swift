@@ -43,7 +43,8 @@ final class Executor {
       return current
     }
     let key = Plan.Key(capacity: rows, timesteps: timesteps)
-    let plan = try plans[key] ?? Plan(model, key, isTraining: isTraining)
+    let plan = try plans[key] ?? Plan(
+      model, key, isTraining: isTraining, shardRows: shardRows)
     if plans.count >= Self.maximumPlans { plans.removeAll() }
     plans[key] = plan
     try reserve(plan)

@@ -11,12 +11,10 @@ import Kernels
 /// threads forms the same sums. Small models stay small enough for the cache; a large recurrent
 /// weight, which every timestep reads again, is worth sharing among more rows.
 enum Shards {
-  static let maximumRows = 32
-
   static func rows(for graph: Graph) -> Int {
     let largest = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
       .map { $0.shape.reduce(1, *) }.max() ?? 0
-    return largest <= 1 << 16 ? 8 : largest <= 1 << 18 ? 16 : maximumRows
+    return largest <= 1 << 16 ? 8 : largest <= 1 << 18 ? 16 : 32
   }
 
   static func range(_ shard: Int, rows: Int, batch: Int) -> Range<Int> {
@@ -51,7 +49,7 @@ final class Plan {
   let scratch: Int
 
   /// - Parameter timesteps: for each input, 1 where it has no time axis.
-  init(_ model: Model, _ key: Key, isTraining: Bool) throws {
+  init(_ model: Model, _ key: Key, isTraining: Bool, shardRows: Int) throws {
     let graph = model.graph
     self.key = key
     var reservations = Reservations(batch: key.capacity)
@@ -88,7 +86,7 @@ final class Plan {
     for (index, node) in graph.nodes.enumerated() {
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
-        isTraining: isTraining, name: node.name, inputs: node.inputs.map { places[$0] },
+        isTraining: isTraining, rowsPerCall: shardRows, name: node.name, inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),
         stateOffset: node.stateOffset, randomStream: UInt64(index), reservations: reservations)
