@@ -85,6 +85,7 @@ let package = Package(
     .testTarget(
       name: "KernelTests", dependencies: ["COpenBLAS", "Kernels"], exclude: ["check_levels.py"],
       swiftSettings: checked),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: checked),
     .testTarget(name: "MetricsTests", dependencies: ["Engine"], swiftSettings: checked),
     .testTarget(name: "NotationTests", dependencies: ["Engine"], swiftSettings: checked),
   ]

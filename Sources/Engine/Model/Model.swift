@@ -1,6 +1,7 @@
 // Model.swift — an architecture, its parameters, and what travels with them
 
 import Kernels
+import Synchronization
 
 /// What a model's file carries besides its parameters. The engine keeps it and does not look inside.
 public struct Attachments: Equatable, Sendable {
@@ -23,8 +24,8 @@ public final class Model: @unchecked Sendable {
   let weights: [(any LayerWeights)?]
 
   private let packing = Mutex()
-  private var packedVersion = 0
-  private var packedForBackward = false
+  /// The version of the parameters that is packed, times two, plus one if backward's packing is too.
+  private let packed = Atomic<Int>(0)
 
   /// - Parameter seed: nil leaves all parameters zero, for a reader who fills them.
   public init(notation: String, seed: UInt64?) throws {
@@ -59,15 +60,21 @@ public final class Model: @unchecked Sendable {
   /// For an input of ids, one more than the largest allowed; nil if any id will do.
   public func vocabulary(ofInput index: Int) -> Int? { graph.vocabularies[graph.inputs[index]] }
 
-  /// Brings the packed weights up to date with the parameters. Costs a comparison when they are.
+  /// Brings the packed weights up to date with the parameters. Costs a comparison when they are; of
+  /// several sessions that find them stale, one packs and the others wait.
   func prepareWeights(backward: Bool) throws {
-    if packedVersion == parameters.version && (packedForBackward || !backward) { return }
+    if isPacked(backward: backward) { return }
     try packing.withLock {
+      if isPacked(backward: backward) { return }
       let version = parameters.version
-      if packedVersion == version && (packedForBackward || !backward) { return }
-      packedForBackward = packedForBackward || backward
-      for layer in weights { try layer?.refresh(backward: packedForBackward) }
-      packedVersion = version
+      let includesBackward = backward || packed.load(ordering: .relaxed) & 1 == 1
+      for layer in weights { try layer?.refresh(backward: includesBackward) }
+      packed.store(version << 1 | (includesBackward ? 1 : 0), ordering: .releasing)
     }
+  }
+
+  private func isPacked(backward: Bool) -> Bool {
+    let state = packed.load(ordering: .acquiring)
+    return state >> 1 == parameters.version && (state & 1 == 1 || !backward)
   }
 }
