@@ -70,9 +70,14 @@ build/bin/%: examples/c/%.c include/refrain.h $(LIB)
 
 # ---- the demo ------------------------------------------------------------------------------------
 
+ifeq ($(DATA),)
+REVIEWS := "The plot is dull but the acting is superb." "The acting is superb but the plot is dull." \
+           "The story is neither good nor bad."
+else
 REVIEWS := "An utterly charming film, moving and very funny." \
            "Not good. The plot is dull and the acting is worse." \
            "It is neither good nor bad, just a film about a dog."
+endif
 
 demo: examples
 	@mkdir -p $(OUT)
