@@ -4,8 +4,11 @@
 
 #include "tsv.h"
 
-/* Adds `count` reviews, negative, neutral and positive in turn; the same seed gives the same ones.
- * Word order decides: nearly every pattern has a twin of another class with the same words. */
-int reviews_generate(reviews *set, size_t count, uint64_t seed);
+/* Adds `count` reviews, negative, neutral and positive in turn. The same seed gives the same ones.
+ *
+ * apart  none of the new reviews is one of these, so that they can serve for validation; or NULL.
+ *
+ * Returns 0, or -1 after printing why. */
+int reviews_generate(reviews *set, size_t count, uint64_t seed, const reviews *apart);
 
 #endif

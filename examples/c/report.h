@@ -7,26 +7,31 @@
 
 enum { MAXIMUM_CLASSES = 64 };
 
-/* What one model's training came to. Plain numbers, so that it can go through a pipe. */
+typedef struct {
+  double precision, recall, f1, support;
+} class_result;
+
+/* What the training of one model came to. Without pointers, so that it can go through a pipe.
+ * Losses and what follows are those of the finished model, without dropout. */
 typedef struct {
   char name[16];
+  char notation[256], trainer[256], fit[128]; /* the texts that say what was trained and how */
   int64_t parameters;
-  double seconds_per_epoch;
   int64_t peak_memory; /* bytes, of the process that trained it */
   double train_loss, train_accuracy;
-  double valid_loss, valid_accuracy, precision, recall, f1;
-  double class_precision[MAXIMUM_CLASSES], class_recall[MAXIMUM_CLASSES];
-  double class_f1[MAXIMUM_CLASSES], class_support[MAXIMUM_CLASSES];
-  double confusion[MAXIMUM_CLASSES * MAXIMUM_CLASSES];
+  double valid_loss, valid_accuracy, precision, recall, f1; /* macro: means over the classes */
+  class_result classes[MAXIMUM_CLASSES];
+  double confusion[MAXIMUM_CLASSES * MAXIMUM_CLASSES]; /* [classes, classes], row the truth */
   int epochs;
-  struct epoch_record history[MAXIMUM_EPOCHS];
+  epoch_record history[MAXIMUM_EPOCHS];
 } model_result;
 
 /* One table for all models, then each one's confusion matrix and figures per class. */
 void report_print(FILE *out, const model_result *results, int count, const label_set *labels);
 
-/* The same, with the history, as JSON. Returns 0, or -1 after printing why. */
+/* The same, with settings and history, as JSON. `data` says where the reviews came from. Returns
+ * 0, or -1 after printing why. */
 int report_write_json(const char *path, const model_result *results, int count,
-                      const label_set *labels, const char *description);
+                      const label_set *labels, const char *data);
 
 #endif
