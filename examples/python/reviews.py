@@ -1,124 +1,309 @@
-"""Train, compare and use review classifiers: the job of reviews_train.c and reviews_classify.c.
+"""Train, compare and use classifiers of reviews: the job of the C programs beside it, in Python.
 
     reviews.py train --train train.tsv --valid valid.tsv --out demo
+    reviews.py compare demo/lstm.refrain demo/gru.refrain --data valid.tsv
     reviews.py classify demo/gru.refrain < texts
+
+Data are lines of label<TAB>text in UTF-8, in any number of classes. The settings are those of the
+usual introduction with a few that are better; `reviews.py train --help` names them.
 """
 
 import argparse
 import json
+import multiprocessing
+import resource
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import refrain
 
-# The settings of the usual introduction, with lengths (padding is not read), each unit's largest
-# state instead of the last, the best epoch kept, and the gradient's norm clipped at 5.
 MODEL = (
-    "Embedding({words}, 64) -> {cell}(64, dropout=0.2, recurrent_dropout=0.2, "
-    "return_sequences=true) -> Pooling(max) -> Dense({classes}, activation=softmax)"
+  "Embedding({words}, 64)"
+  " -> {cell}(64, dropout=0.2, recurrent_dropout=0.2, return_sequences=true)"
+  " -> Pooling(max) -> Dense({classes}, activation=softmax)"
+)
+TRAINING = {
+  "loss": "crossentropy",
+  "optimizer": "Adam(0.001)",
+  "batch_size": 32,
+  "l2": 0.0003,
+  "clip_norm": 5,
+  "restore_best": True,
+}
+DIFFERENCES = """\
+what differs from the usual introduction, and why:
+
+  lengths            padding stands behind a review and is never read
+  Pooling(max)       the classifier sees the largest value that each unit reached, not
+                     its last: the word that decides may stand anywhere
+  l2=0.0003          a penalty on weights; these models soon learn reviews by heart
+  clip_norm=5        no update is larger than a gradient of that norm makes it
+  restore_best=True  the parameters of the epoch with the lowest validation loss stay
+"""
+ROWS = (
+  ("parameters", "parameters", "12d"),
+  ("seconds per epoch", "seconds_per_epoch", "12.2f"),
+  ("peak memory (MB)", "peak_memory_mb", "12.1f"),
+  ("training loss", "train_loss", "12.4f"),
+  ("validation loss", "valid_loss", "12.4f"),
+  ("training accuracy", "train_accuracy", "12.3f"),
+  ("validation accuracy", "valid_accuracy", "12.3f"),
+  ("macro precision", "precision_macro", "12.3f"),
+  ("macro recall", "recall_macro", "12.3f"),
+  ("macro F1", "f1_macro", "12.3f"),
 )
 
 
-def read_tsv(path):
-    """Labels and texts of a file of `label<TAB>text` lines."""
-    labels, texts = [], []
-    with open(path, encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            line = line.rstrip("\r\n")
-            if number == 1 and line == "label\ttext":
-                continue
-            label, tab, text = line.partition("\t")
-            if not tab or not label:
-                sys.exit(f"{path}:{number}: expected label<TAB>text, found '{line[:60]}'")
-            labels.append(label)
-            texts.append(text)
-    if not texts:
-        sys.exit(f"{path}: there is no review in this file")
-    return labels, texts
+class DataError(Exception):
+  """A file that is not what it should be. The message names it, and the line."""
+
+
+@dataclass
+class Reviews:
+  """Labelled texts, and the lines of the file that they stood on."""
+
+  path: str
+  labels: list[str] = field(default_factory=list)
+  texts: list[str] = field(default_factory=list)
+  lines: list[int] = field(default_factory=list)
+
+
+def read_reviews(path):
+  """Read label<TAB>text lines; a first line `label<TAB>text` is a header."""
+  reviews = Reviews(path)
+  lines = Path(path).read_bytes().split(b"\n")
+  if lines[-1] == b"":
+    lines.pop()  # behind the last line break
+  for number, line in enumerate(lines, start=1):
+    try:
+      text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
+    except UnicodeDecodeError as error:
+      raise DataError(f"{path}:{number}: byte {error.start + 1} is not UTF-8") from None
+    if number == 1 and text == "label\ttext":
+      continue
+    label, tab, review = text.partition("\t")
+    if not tab or not label or "\0" in text:
+      raise DataError(f"{path}:{number}: expected label<TAB>text, found {text[:60]!r}")
+    reviews.labels.append(label)
+    reviews.texts.append(review)
+    reviews.lines.append(number)
+  if not reviews.texts:
+    raise DataError(f"{path}: there are no reviews in this file")
+  return reviews
+
+
+def class_ids(reviews, classes):
+  """The numbers of the labels, [B] int32. A label that is no class is an error."""
+  numbers = {label: number for number, label in enumerate(classes)}
+  for label, line in zip(reviews.labels, reviews.lines, strict=True):
+    if label not in numbers:
+      raise DataError(f"{reviews.path}:{line}: the label {label!r} is not one of {classes}")
+  return np.array([numbers[label] for label in reviews.labels], np.int32)
+
+
+def measured(metrics):
+  """What a table and a plot show of an evaluation."""
+  figures = ("precision", "recall", "f1", "support")
+  columns = {name: metrics.per_class(name) for name in figures}
+  return {
+    "valid_loss": metrics["loss"],
+    "valid_accuracy": metrics["accuracy"],
+    "precision_macro": metrics["precision_macro"],
+    "recall_macro": metrics["recall_macro"],
+    "f1_macro": metrics["f1_macro"],
+    "classes": [
+      {"label": label, **{name: float(columns[name][index]) for name in figures}}
+      for index, label in enumerate(metrics.labels)
+    ],
+    "confusion": metrics.confusion.tolist(),
+  }
+
+
+def train_cell(cell, train, valid, arguments):
+  """Train one model and save it; returns its figures and history."""
+  classes = sorted(set(train.labels))
+  y, valid_y = class_ids(train, classes), class_ids(valid, classes)
+  tokenizer = refrain.Tokenizer(num_words=10_000, maxlen=100, padding="post", truncating="post")
+  tokenizer.fit_on_texts(train.texts)
+
+  notation = MODEL.format(words=tokenizer.size, cell=cell, classes=len(classes))
+  model = refrain.Model(notation, seed=arguments.seed)
+  model.tokenizer = tokenizer  # from here on the model takes texts
+  model.labels = classes
+  history = model.fit(
+    train.texts,
+    y,
+    validation_data=(valid.texts, valid_y),
+    epochs=arguments.epochs,
+    seed=arguments.seed,
+    threads=arguments.threads,
+    **TRAINING,
+  )
+  model.save(Path(arguments.out) / f"{cell.lower()}.refrain")
+
+  of_train = model.evaluate(train.texts, y, threads=arguments.threads)
+  of_valid = model.evaluate(valid.texts, valid_y, threads=arguments.threads)
+  names = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+  keys = ("loss", "accuracy", "valid_loss", "valid_accuracy", "seconds")
+  return {
+    "name": cell,
+    "model": notation,
+    "parameters": model.parameter_count,
+    "seconds_per_epoch": float(np.mean(history["seconds"])),
+    "train_loss": of_train["loss"],
+    "train_accuracy": of_train["accuracy"],
+    **measured(of_valid),
+    "history": [
+      dict(zip(keys, epoch, strict=True))
+      for epoch in zip(*(history[name] for name in names), strict=True)
+    ],
+  }
+
+
+def train_in_child(cell, train, valid, arguments):
+  """`train_cell` in a process of its own, so that peak memory is this model's, with the data."""
+
+  def work(sender):
+    try:
+      result = train_cell(cell, train, valid, arguments)
+      # ru_maxrss is in kibibytes on Linux.
+      result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+      sender.send(result)
+    except (refrain.RefrainError, DataError, OSError) as error:
+      sender.send(f"{cell}: {error}")
+    except KeyboardInterrupt:
+      sender.send(f"{cell}: interrupted")
+
+  context = multiprocessing.get_context("fork")
+  receiver, sender = context.Pipe(duplex=False)
+  child = context.Process(target=work, args=(sender,))
+  child.start()
+  sender.close()
+  try:
+    result = receiver.recv()
+  except EOFError:
+    result = f"{cell}: the training process ended unexpectedly"
+  child.join()
+  if isinstance(result, str):
+    sys.exit(result)
+  return result
+
+
+def print_table(results):
+  """One table for all models, then each one's confusion matrix and figures for each class."""
+  print(f"\n  {'':20}" + "".join(f"{result['name']:>12}" for result in results))
+  print("  " + "-" * (20 + 12 * len(results)))
+  for title, key, form in ROWS:
+    if all(key in result for result in results):
+      print(f"  {title:20}" + "".join(format(result[key], form) for result in results))
+  for result in results:
+    labels = [row["label"] for row in result["classes"]]
+    width = max(6, *map(len, labels))
+    print(f"\n{result['name']} on the validation data: rows are true, columns predicted\n")
+    head = "".join(f"  {label:>{width}}" for label in labels)
+    print(f"  {'':{width}}{head}  | precision  recall      F1  support")
+    for row, counts in zip(result["classes"], result["confusion"], strict=True):
+      cells = "".join(f"  {count:{width}.0f}" for count in counts)
+      figures = f"{row['precision']:9.3f} {row['recall']:7.3f} {row['f1']:7.3f}"
+      print(f"  {row['label']:{width}}{cells}  | {figures} {row['support']:8.0f}")
 
 
 def train(arguments):
-    labels, texts = read_tsv(arguments.train)
-    valid_labels, valid_texts = read_tsv(arguments.valid)
-    classes = sorted(set(labels))
-    unknown = sorted(set(valid_labels) - set(classes))
-    if unknown or len(classes) < 2:
-        sys.exit(f"labels only in {arguments.valid}: {unknown}" if unknown
-                 else f"{arguments.train}: there is one class only, '{classes[0]}'")
-    number = {label: index for index, label in enumerate(classes)}
-    y = np.array([number[label] for label in labels], np.int32)
-    y_valid = np.array([number[label] for label in valid_labels], np.int32)
+  train_reviews, valid_reviews = read_reviews(arguments.train), read_reviews(arguments.valid)
+  classes = sorted(set(train_reviews.labels))
+  if len(classes) < 2:
+    raise DataError(f"{arguments.train}: every review has the label {classes[0]!r}")
+  class_ids(valid_reviews, classes)
+  out = Path(arguments.out)
+  out.mkdir(parents=True, exist_ok=True)
+  results = [
+    train_in_child(cell, train_reviews, valid_reviews, arguments) for cell in arguments.cells
+  ]
+  print_table(results)
+  history = {"data": arguments.train, "labels": classes, "models": results}
+  path = out / "history.json"
+  path.write_text(json.dumps(history, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+  saved = [str(out / f"{cell.lower()}.refrain") for cell in arguments.cells]
+  print(f"\nSaved {', '.join(saved)} and {path}.")
 
-    tokenizer = refrain.Tokenizer(
-        num_words=10_000, maxlen=100, padding="post", truncating="post")
-    tokenizer.fit_on_texts(texts)
-    x, lengths = tokenizer.encode(texts)
-    x_valid, valid_lengths = tokenizer.encode(valid_texts)
 
-    out = Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    results = []
-    for cell in ("LSTM", "GRU"):
-        model = refrain.Model(
-            MODEL.format(words=tokenizer.size, cell=cell, classes=len(classes)),
-            seed=arguments.seed)
-        history = model.fit(
-            x, y, lengths=lengths,
-            validation_data=refrain.Data(x_valid, y_valid, lengths=valid_lengths),
-            loss="crossentropy", optimizer="Adam(0.001)", clip_norm=5, epochs=arguments.epochs,
-            batch_size=32, restore_best=True, threads=arguments.threads, seed=arguments.seed)
-        metrics = model.evaluate(x_valid, y_valid, lengths=valid_lengths)
-        model.tokenizer = tokenizer
-        model.labels = classes
-        path = out / f"{cell.lower()}.refrain"
-        model.save(path)
-        print(f"\n{cell}, {sum(p.size for p in model.parameters.values()):,} parameters, "
-              f"saved to {path}\n{metrics}\n")
-        results.append({
-            "name": cell, "valid_accuracy": metrics["accuracy"], "f1": metrics["f1_macro"],
-            "confusion": metrics.confusion.tolist(),
-            "history": [
-                {"loss": a, "accuracy": b, "valid_loss": c, "valid_accuracy": d}
-                for a, b, c, d in zip(history["loss"], history["accuracy"], history["val_loss"],
-                                      history["val_accuracy"])],
-        })
-    with open(out / "history.json", "w", encoding="utf-8") as file:
-        json.dump({"description": arguments.train, "labels": classes, "models": results}, file)
+def compare(arguments):
+  reviews = read_reviews(arguments.data)
+  results = []
+  for path in arguments.models:
+    model = refrain.load(path)
+    metrics = model.evaluate(
+      reviews.texts, class_ids(reviews, model.labels), loss="crossentropy",
+      threads=arguments.threads,
+    )
+    results.append(
+      {"name": Path(path).stem, "parameters": model.parameter_count, **measured(metrics)}
+    )
+  print_table(results)
 
 
 def classify(arguments):
-    model = refrain.load(arguments.model)
-    for line in sys.stdin:
-        text = line.rstrip("\r\n")
-        probabilities = model.predict([text])[0]
-        best = int(np.argmax(probabilities))
-        print(f"{model.labels[best]}\t{probabilities[best]:.3f}\t{text}", flush=True)
+  model = refrain.load(arguments.model)
+  labels = model.labels
+  left_out = 0
+  for number, line in enumerate(sys.stdin.buffer, start=1):
+    try:
+      text = line.decode("utf-8").rstrip("\r\n")
+      probabilities = model.predict([text])[0]
+    except (UnicodeDecodeError, refrain.RefrainError) as error:
+      print(f"line {number} is left out: {error}", file=sys.stderr)
+      left_out += 1
+      continue
+    best = int(np.argmax(probabilities))
+    fields = [labels[best], f"{probabilities[best]:.3f}"]
+    if arguments.scores:
+      scores = zip(labels, probabilities, strict=True)
+      fields.append(" ".join(f"{label}={score:.3f}" for label, score in scores))
+    print(*fields, text, sep="\t", flush=True)
+  if left_out:
+    sys.exit(1)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="train | classify")
-    command = commands.add_parser("train", help="train an LSTM and a GRU, and compare them")
-    command.add_argument("--train", required=True, help="label<TAB>text lines to learn from")
-    command.add_argument("--valid", required=True, help="the same to validate on")
-    command.add_argument("--out", default="demo", help="folder for the models (demo)")
-    command.add_argument("--epochs", type=int, default=5, help="(5)")
-    command.add_argument("--threads", type=int, default=1, help="(1)")
-    command.add_argument("--seed", type=int, default=42, help="(42)")
-    command.set_defaults(run=train)
-    command = commands.add_parser("classify", help="classify lines of text from standard input")
-    command.add_argument("model", help="a file that train saved")
-    command.set_defaults(run=classify)
-    arguments = parser.parse_args()
-    try:
-        arguments.run(arguments)
-    except refrain.RefrainError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  commands = parser.add_subparsers(required=True, metavar="train | compare | classify")
+
+  command = commands.add_parser(
+    "train", help="train an LSTM and a GRU, compare and save them",
+    epilog=DIFFERENCES, formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  command.add_argument("--train", required=True, help="label<TAB>text lines to learn from")
+  command.add_argument("--valid", required=True, help="the same, to validate on")
+  command.add_argument("--out", default="demo", help="folder for models and history.json (demo)")
+  command.add_argument("--cells", nargs="+", default=["LSTM", "GRU"],
+                       choices=["RNN", "LSTM", "GRU"], help="which models (LSTM GRU)")
+  command.add_argument("--epochs", type=int, default=5, help="passes over the data (5)")
+  command.add_argument("--threads", type=int, default=1, help="no result depends on it (1)")
+  command.add_argument("--seed", type=int, default=42, help="of all random numbers (42)")
+  command.set_defaults(run=train)
+
+  command = commands.add_parser("compare", help="measure saved models on labelled texts")
+  command.add_argument("models", nargs="+", help="files that train saved")
+  command.add_argument("--data", required=True, help="label<TAB>text lines")
+  command.add_argument("--threads", type=int, default=1, help="no result depends on it (1)")
+  command.set_defaults(run=compare)
+
+  command = commands.add_parser("classify", help="classify lines of text from standard input")
+  command.add_argument("model", help="a file that train saved")
+  command.add_argument("--scores", action="store_true", help="every class's probability")
+  command.set_defaults(run=classify)
+
+  arguments = parser.parse_args()
+  try:
+    arguments.run(arguments)
+  except (refrain.RefrainError, DataError, OSError) as error:
+    sys.exit(str(error))
+  except KeyboardInterrupt:
+    sys.exit("interrupted")
 
 
 if __name__ == "__main__":
-    main()
+  main()
