@@ -12,6 +12,8 @@ fail() {
 
 build/bin/stream_sensors
 build/bin/forecast
+build/bin/own_loop
+build/bin/recommend
 
 # Generated reviews: order of words decides, and both models find it.
 build/bin/reviews_train --out "$folder/demo" >"$folder/log" 2>"$folder/progress"
