@@ -495,3 +495,26 @@ def test_parameters_never_become_infinite() -> None:
     model.fit(x, y, optimizer="SGD(1e30)", epochs=20, verbose=0)
   for name in model.parameters:
     assert np.isfinite(model.parameters[name]).all(), name
+
+
+def test_inputs_of_different_lengths_may_be_joined():
+  """Each batch is cut to its longest row; joined inputs must be cut alike."""
+  rng = np.random.default_rng(5)
+  x, y = (rng.normal(size=(20, 40, 2)).astype(np.float32) for _ in range(2))
+  short, long = rng.integers(1, 9, 20), rng.integers(20, 41, 20)
+  target = rng.normal(size=(20, 1)).astype(np.float32)
+  model = refrain.Model("a = Input(2)\nb = Input(2)\n[a, b] -> Concat -> GRU(3) -> Dense(1)", seed=1)
+  history = model.fit(
+    [x, y], target, lengths=[short, long], loss="mse", epochs=2, batch_size=7, verbose=0)
+  assert np.isfinite(history["loss"]).all()
+
+
+def test_classes_behind_a_reversed_mask_are_checked():
+  """A mask that comes out reversed lets other timesteps count than those it masked."""
+  x = np.ones((1, 4, 2), np.float32)
+  mask = np.array([[0, 1, 1, 1]], np.uint8)
+  classes = np.array([[10**9, 0, 1, 0]], np.int32)
+  model = refrain.Model(
+    "Input(2) -> RNN(3, return_sequences=true, go_backwards=true) -> Dense(2)", seed=1)
+  with pytest.raises(refrain.RefrainError, match="expected a class of 0 … 1"):
+    model.fit(x, classes, mask=mask, loss="crossentropy", epochs=1, verbose=0)

@@ -57,9 +57,7 @@ public final class Session {
     }
     try checkOutputs(outputs, model, batch)
     guard batch.count > 0 else { return }
-    try model.prepareWeights(backward: false)
-    let plan = try batches.prepare(batch: batch.count, timesteps: batch.timesteps)
-    batches.setFullness(plan) { batch.inputs[$0].isFull }
+    let plan = try batches.prepare(batch)
     batches.forEachShard(of: batch.count, plan, Executor.Settings()) { _, rows, pass in
       let local = 0..<rows.count
       batch.load(rows, at: 0, plan, model.graph, pass)

@@ -50,6 +50,8 @@ protocol Layer: Sendable {
   var parameters: [ParameterSpec] { get }
   /// Whether it can run one timestep at a time, without knowing later ones.
   var canStream: Bool { get }
+  /// Whether a sequence comes out in another order than it went in.
+  var reordersTime: Bool { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
   /// What was applied last to the first output, for losses that look behind it.
@@ -62,6 +64,7 @@ protocol Layer: Sendable {
 extension Layer {
   var parameters: [ParameterSpec] { [] }
   var canStream: Bool { true }
+  var reordersTime: Bool { false }
   var stateSize: Int { 0 }
   var finalActivation: OutputActivation? { nil }
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }

@@ -21,6 +21,7 @@ extension RecurrentLayerType {
   }
   var parameters: [ParameterSpec] { spec.parameters(forgetBias: startsRemembering) }
   var canStream: Bool { !spec.isReverse }
+  var reordersTime: Bool { spec.isReverse && spec.returnsSequences }
   var stateSize: Int { spec.cell.stateSize }
 
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? {

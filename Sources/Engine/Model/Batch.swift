@@ -100,14 +100,22 @@ struct Batch {
   func selecting(_ rows: UnsafeBufferPointer<Int>) -> Batch {
     precondition(order == nil)
     guard let order = rows.baseAddress else { preconditionFailure("a batch of no rows") }
+    func longest(_ input: Input) -> Int {
+      guard let lengths = input.view.lengths else { return input.timesteps }
+      return rows.reduce(1) { max($0, Int(lengths[$1])) }
+    }
+    let timed = inputs.filter(\.hasTime)
     let inputs = inputs.map { input in
-      guard let lengths = input.view.lengths, input.hasTime else { return input }
-      let longest = rows.reduce(1) { max($0, Int(lengths[$1])) }
-      let used = min(input.timesteps, (longest + 7) / 8 * 8)
-      let isFull = input.view.mask == nil && rows.allSatisfy { Int(lengths[$0]) >= used }
+      guard input.hasTime else { return input }
+      // Sequences that were of one length stay so: layers may join them.
+      let needed = timed.reduce(1) { $1.timesteps == input.timesteps ? max($0, longest($1)) : $0 }
+      let used = min(input.timesteps, (needed + 7) / 8 * 8)
+      let isShorter = input.view.lengths.map { lengths in
+        rows.contains { Int(lengths[$0]) < used }
+      }
       return Input(
         view: input.view, hasTime: true, timesteps: input.timesteps, used: used,
-        width: input.width, isFull: isFull)
+        width: input.width, isFull: input.view.mask == nil && isShorter != true)
     }
     return Batch(inputs: inputs, count: rows.count, order: order)
   }

@@ -36,6 +36,15 @@ final class Executor {
 
   // MARK: Shapes
 
+  /// Gets everything ready for a batch: packed weights, plan, memory, and which timesteps may not
+  /// count.
+  func prepare(_ batch: Batch) throws -> Plan {
+    try model.prepareWeights(backward: isTraining)
+    let plan = try prepare(batch: batch.count, timesteps: batch.timesteps)
+    setFullness(plan) { batch.inputs[$0].isFull }
+    return plan
+  }
+
   /// Makes the plan for a shape the current one, and has memory for it.
   func prepare(batch: Int, timesteps: [Int]) throws -> Plan {
     let rows = isTraining ? batch : min(batch, shardRows)

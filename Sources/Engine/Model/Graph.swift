@@ -59,6 +59,9 @@ struct Graph: Sendable {
 
   fileprivate init() {}
 
+  /// Whether a layer puts out its sequence in another order, and with it the flags of a mask.
+  var reordersTime: Bool { nodes.contains { $0.layer.reordersTime } }
+
   /// How many layers take a value.
   func consumers(of value: Int) -> Int {
     nodes.reduce(0) { $0 + $1.inputs.count { $0 == value } }
@@ -266,10 +269,7 @@ private struct GraphBuilder {
 
   private func writesValidity(_ layer: any Layer) -> Bool {
     if let embedding = layer as? EmbeddingLayer { return embedding.masksZero }
-    if let recurrent = layer as? any RecurrentLayerType {
-      return recurrent.spec.isReverse && recurrent.spec.returnsSequences
-    }
-    return false
+    return layer.reordersTime
   }
 
   private mutating func layerName(_ bound: BoundCall, _ call: Call) throws(NotationError) -> String {

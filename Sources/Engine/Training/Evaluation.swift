@@ -32,7 +32,6 @@ struct Evaluation {
 
   /// - Parameter collect: sees every item that counts, in order.
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
-    try model.prepareWeights(backward: false)
     var total = LossSums(outputs: model.outputCount)
     switch source {
     case .arrays:
@@ -57,8 +56,7 @@ struct Evaluation {
   }
 
   private func run(_ batch: Batch, _ targets: Targets, _ collect: Collector?) throws -> LossSums {
-    let plan = try executor.prepare(batch: batch.count, timesteps: batch.timesteps)
-    executor.setFullness(plan) { batch.inputs[$0].isFull }
+    let plan = try executor.prepare(batch)
     let shards = executor.shardCount(batch.count)
     var results = [LossSums](repeating: LossSums(outputs: model.outputCount), count: shards)
     var collected = [[(y: [Float], target: CollectedTarget, weight: Double)]](

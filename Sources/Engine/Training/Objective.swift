@@ -145,7 +145,12 @@ struct Objective {
     let input = batch.inputs[axis].view
     let t = item / vectors(output)
     if let lengths = input.lengths, t >= Int(lengths[row]) { return false }
-    if let mask = input.mask, mask[row * batch.inputs[axis].timesteps + t] == 0 { return false }
+    // Behind a layer that reorders time a mask says nothing about this timestep.
+    if let mask = input.mask, !model.graph.reordersTime,
+      mask[row * batch.inputs[axis].timesteps + t] == 0
+    {
+      return false
+    }
     return true
   }
 

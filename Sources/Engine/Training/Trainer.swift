@@ -103,9 +103,7 @@ public final class Trainer {
 
   func runForward(_ batch: Batch) throws -> Plan {
     pending = nil
-    try model.prepareWeights(backward: true)
-    let plan = try executor.prepare(batch: batch.count, timesteps: batch.timesteps)
-    executor.setFullness(plan) { batch.inputs[$0].isFull }
+    let plan = try executor.prepare(batch)
     passes += 1
     executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
       batch.load(rows, at: rows.lowerBound, plan, model.graph, pass)
