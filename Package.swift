@@ -4,7 +4,8 @@ import PackageDescription
 // Floors, bottom up (an arrow means "is imported by"):
 //
 //     KernelInterface ← KernelLevel… ← Kernels ← Engine ← Format
-//     COpenBLAS ← Kernels     JSON ← {Format, Data}     {CRefrain, Engine, Data, Format} ← CABI
+//     CProcessor ← {KernelLevel…, Kernels}     COpenBLAS ← Kernels     JSON ← {Format, Data}
+//         {CRefrain, Engine, Data, Format} ← CABI
 
 /// The regular-expression engine, which the compiler would import by itself, stays outside: a single
 /// `contains` of its kind costs 1.4 MB.
@@ -20,7 +21,7 @@ let checked: [SwiftSetting] = [
 func kernelLevel(_ name: String, march: String?, define: String?) -> Target {
   let instructionSet = march.map { ["-Xcc", "-march=\($0)"] } ?? []
   return .target(
-    name: name, dependencies: ["KernelInterface"],
+    name: name, dependencies: ["CProcessor", "KernelInterface"],
     swiftSettings: checked + (define.map { [.define($0)] } ?? [])
       + [.unsafeFlags(["-Ounchecked"] + instructionSet)])
 }
@@ -42,6 +43,9 @@ let package = Package(
     // The contract, imported by Swift from the very file that C compiles.
     .systemLibrary(name: "CRefrain", path: "include"),
 
+    // Inline functions for instructions that Swift has no name for.
+    .systemLibrary(name: "CProcessor"),
+
     // Declarations of OpenBLAS; Kernels/BLAS.swift is the one file that calls it.
     .systemLibrary(name: "COpenBLAS"),
 
@@ -51,7 +55,7 @@ let package = Package(
     // Storage, threads, random numbers, BLAS policy, and the choice of level.
     .target(
       name: "Kernels",
-      dependencies: ["COpenBLAS", "KernelInterface"]
+      dependencies: ["COpenBLAS", "CProcessor", "KernelInterface"]
         + levels.map { Target.Dependency(stringLiteral: $0.name) },
       swiftSettings: checked),
 

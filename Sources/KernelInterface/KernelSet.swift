@@ -31,6 +31,13 @@ public protocol KernelSet: SendableMetatype {
     _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int,
     into packed: MutableValues)
 
+  /// Packs `b` `[K, G·H]` for the steps of a cell with G gates: the panel of each gate for the first
+  /// `panelWidth` hidden units, then the same for the next. Writes G · K · H values, with H rounded up
+  /// to a multiple of `panelWidth`. `columns` is G·H, a multiple of `groups`.
+  static func pack(
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroups groups: Int,
+    into packed: MutableValues)
+
   /// c `[M, N]` = a `[M, K]` · b `[K, N]`, or c += with `accumulate`. Any size may be 0; K = 0
   /// gives zeros (or c unchanged).
   ///
@@ -39,15 +46,15 @@ public protocol KernelSet: SendableMetatype {
   ///
   /// - Parameters:
   ///   - a: element (m, k) is at `a[m · aRowStride + k · aColumnStride]`.
-  ///   - packed: b as `pack` writes it.
-  ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor packed.
+  ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor b.
   static func multiply(
-    _ a: Values, aRowStride: Int, aColumnStride: Int, _ packed: Values,
+    _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
     _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool)
 
   // MARK: Recurrent steps
 
-  /// The pointwise half of one timestep; see the structs for the equations.
+  /// One timestep, forward with its product, backward its pointwise half; see the structs for the
+  /// equations.
   static func forward(_ step: RNNStep)
   static func backward(_ step: RNNStepGradient)
   static func forward(_ step: LSTMStep)

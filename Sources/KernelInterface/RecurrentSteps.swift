@@ -41,16 +41,36 @@ public struct StepExtent {
   }
 }
 
+/// The recurrent product of a timestep: `input` · `weights` is added to the gates as they are on
+/// entry, in the same pass as the step's own arithmetic.
+public struct StepProduct {
+  /// `[B, K]`. Overlaps nothing that the step writes.
+  public var input: Rows
+  /// `[K, G·H]`, packed in G groups: see `KernelSet.pack(inGroups:)`.
+  public var weights: RightMatrix
+  /// K.
+  public var depth: Int
+  public init(input: Rows, weights: RightMatrix, depth: Int) {
+    self.input = input
+    self.weights = weights
+    self.depth = depth
+  }
+}
+
 /// h = τ(a). Elman 1990.
 public struct RNNStep {
   public var extent: StepExtent
-  /// `[B, H]`: the pre-activation a on entry, h on return (of valid rows).
+  public var product: StepProduct
+  /// `[B, H]`: a without its product on entry, h on return (of valid rows).
   public var gates: Rows
   public var previousHidden: Rows
   /// `[B, H]`, written.
   public var hidden: Rows
-  public init(extent: StepExtent, gates: Rows, previousHidden: Rows, hidden: Rows) {
+  public init(
+    extent: StepExtent, product: StepProduct, gates: Rows, previousHidden: Rows, hidden: Rows
+  ) {
     self.extent = extent
+    self.product = product
     self.gates = gates
     self.previousHidden = previousHidden
     self.hidden = hidden
@@ -80,7 +100,9 @@ public struct RNNStepGradient {
 /// Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000.
 public struct LSTMStep {
   public var extent: StepExtent
-  /// `[B, 4H]`, order i f g o: pre-activations on entry, activations on return.
+  public var product: StepProduct
+  /// `[B, 4H]`, order i f g o: pre-activations without their product on entry, activations on
+  /// return.
   public var gates: Rows
   public var previousCell: Rows
   /// `[B, H]`, written. May be `previousCell`.
@@ -89,10 +111,11 @@ public struct LSTMStep {
   /// `[B, H]`, written. May be `previousHidden`.
   public var hidden: Rows
   public init(
-    extent: StepExtent, gates: Rows, previousCell: Rows, cell: Rows, previousHidden: Rows,
-    hidden: Rows
+    extent: StepExtent, product: StepProduct, gates: Rows, previousCell: Rows, cell: Rows,
+    previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
+    self.product = product
     self.gates = gates
     self.previousCell = previousCell
     self.cell = cell
@@ -132,24 +155,32 @@ public struct LSTMStepGradient {
 /// r = σ(a_r)  z = σ(a_z)  n = τ(a_n + r ⊙ q);  h = (1 − z) ⊙ n + z ⊙ h₋
 ///
 /// q is the candidate's recurrent part, weight_hn h₋ + bias_hn: the reset gate is applied after the
-/// product, as in cuDNN, PyTorch and Keras's default. With `candidate` nil the term is left out:
-/// then a_n already has the product with r ⊙ h₋ (Cho et al. 2014), and r and z are activations
-/// already (GRUResetStep made them).
+/// product, as in cuDNN, PyTorch and Keras's default. The product has three groups, for r, z and q.
+///
+/// With `candidate` nil the term r ⊙ q is left out: then a_n has the product with r ⊙ h₋ instead
+/// (Cho et al. 2014), the product's only group, and r and z are activations already (GRUResetStep
+/// made them).
 public struct GRUStep {
   public var extent: StepExtent
-  /// `[B, 3H]`, order r z n: pre-activations on entry, activations on return.
+  public var product: StepProduct
+  /// `[B, 3H]`, order r z n: pre-activations without their product on entry, activations on return.
   public var gates: Rows
-  /// `[B, H]`: q, read. nil for the form with the reset before the product.
+  /// `[B, H]`: q, written. nil for the form with the reset before the product.
   public var candidate: Rows?
+  /// `[H]`: bias_hn, what q starts from; nil for zeros.
+  public var candidateBias: Values?
   public var previousHidden: Rows
   /// `[B, H]`, written. May be `previousHidden`.
   public var hidden: Rows
   public init(
-    extent: StepExtent, gates: Rows, candidate: Rows?, previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, gates: Rows, candidate: Rows?, candidateBias: Values?,
+    previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
+    self.product = product
     self.gates = gates
     self.candidate = candidate
+    self.candidateBias = candidateBias
     self.previousHidden = previousHidden
     self.hidden = hidden
   }
@@ -183,19 +214,20 @@ public struct GRUStepGradient {
 }
 
 /// The first half of a GRU whose reset gate comes before the product:
-/// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is the hidden state that the product takes.
+/// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is the product's input: h₋ after recurrent dropout.
+/// The product has two groups, for r and z.
 public struct GRUResetStep {
   public var extent: StepExtent
-  /// `[B, 3H]`: the r and z parts become activations, n is left alone.
+  public var product: StepProduct
+  /// `[B, 3H]`: the r and z parts, pre-activations without their product, become activations; n is
+  /// left alone.
   public var gates: Rows
-  /// `[B, H]`: u, h₋ after recurrent dropout; read.
-  public var recurrentInput: Rows
   /// `[B, H]`: s, written. 0 in invalid rows.
   public var reset: Rows
-  public init(extent: StepExtent, gates: Rows, recurrentInput: Rows, reset: Rows) {
+  public init(extent: StepExtent, product: StepProduct, gates: Rows, reset: Rows) {
     self.extent = extent
+    self.product = product
     self.gates = gates
-    self.recurrentInput = recurrentInput
     self.reset = reset
   }
 }

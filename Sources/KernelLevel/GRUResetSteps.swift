@@ -21,24 +21,39 @@ extension Level {
 }
 
 private func forwardReset(_ step: GRUResetStep, _ σ: some PointwiseFunction) {
-  let extent = step.extent
-  let size = extent.hiddenSize
-  for row in 0..<extent.rows {
-    let reset = step.reset[row]
-    guard extent.isValid(row) else {
-      reset.update(repeating: 0, count: size)
-      continue
+  let fused = FusedReset(step: step, σ: σ)
+  run(Paired(fused), fused, step.extent, step.product)
+}
+
+private struct FusedReset<Gate: PointwiseFunction>: FusedStep {
+  /// r and z.
+  typealias Gates = TwoVectors
+  let step: GRUResetStep
+  let σ: Gate
+
+  @inline(always) static var units: Int { Vector.scalarCount }
+  @inline(always) static var gateCount: Int { 2 }
+  @inline(always) var gates: Rows { step.gates }
+  @inline(always) static var isUsual: Bool { Gate.isInline }
+
+  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    let r = step.gates[row] + unit
+    let z = r + step.extent.hiddenSize
+    return Gates(
+      left: OneVector(vector: load(r, lanes)), right: OneVector(vector: load(z, lanes)))
+  }
+
+  @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let reset = step.reset[row] + unit
+    guard step.extent.isValid(row) else {
+      store(.zero, reset, lanes)
+      return
     }
-    let rGate = step.gates[row]
-    let zGate = rGate + size
-    let u = step.recurrentInput[row]
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let r = σ.value(load(rGate + j, lanes))
-      store(r, rGate + j, lanes)
-      store(σ.value(load(zGate + j, lanes)), zGate + j, lanes)
-      store(r * load(u + j, lanes), reset + j, lanes)
-    }
-    sweep(size, part)
+    let rGate = step.gates[row] + unit
+    let r = σ.value(gates.left.vector)
+    store(r, rGate, lanes)
+    store(σ.value(gates.right.vector), rGate + step.extent.hiddenSize, lanes)
+    store(r * load(step.product.input[row] + unit, lanes), reset, lanes)
   }
 }
 

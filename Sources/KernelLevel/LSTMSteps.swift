@@ -1,4 +1,4 @@
-// LSTMSteps.swift — the pointwise half of a timestep of the LSTM; equations at LSTMStep
+// LSTMSteps.swift — a timestep of the LSTM; equations at LSTMStep
 
 import KernelInterface
 
@@ -27,35 +27,63 @@ extension Level {
 private func forwardLSTM(
   _ step: LSTMStep, _ σ: some PointwiseFunction, _ τ: some PointwiseFunction
 ) {
-  let extent = step.extent
-  let size = extent.hiddenSize
-  for row in 0..<extent.rows {
-    let hidden = step.hidden[row]
-    let cell = step.cell[row]
-    let previousCell = step.previousCell[row]
-    guard extent.isValid(row) else {
-      copy(step.previousHidden[row], hidden, size)
-      copy(previousCell, cell, size)
-      continue
+  let fused = FusedLSTM(step: step, σ: σ, τ: τ)
+  if step.extent.rows == 1 {
+    run(Paired(fused), fused, step.extent, step.product)
+  } else {
+    run(fused, fused, step.extent, step.product)
+  }
+}
+
+private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: FusedStep {
+  typealias Gates = FourVectors
+  let step: LSTMStep
+  let σ: Gate
+  let τ: State
+
+  @inline(always) static var units: Int { Vector.scalarCount }
+  @inline(always) static var gateCount: Int { 4 }
+  @inline(always) var gates: Rows { step.gates }
+  @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+
+  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    let size = step.extent.hiddenSize
+    let i = step.gates[row] + unit
+    let f = i + size
+    let g = f + size
+    let o = g + size
+    return Gates(
+      left: TwoVectors(
+        left: OneVector(vector: load(i, lanes)), right: OneVector(vector: load(f, lanes))),
+      right: TwoVectors(
+        left: OneVector(vector: load(g, lanes)), right: OneVector(vector: load(o, lanes))))
+  }
+
+  @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let size = step.extent.hiddenSize
+    let previousCell = load(step.previousCell[row] + unit, lanes)
+    let hidden = step.hidden[row] + unit
+    let cell = step.cell[row] + unit
+    guard step.extent.isValid(row) else {
+      store(load(step.previousHidden[row] + unit, lanes), hidden, lanes)
+      store(previousCell, cell, lanes)
+      return
     }
-    let iGate = step.gates[row]
+    let i = σ.value(gates.left.left.vector)
+    let f = σ.value(gates.left.right.vector)
+    let g = τ.value(gates.right.left.vector)
+    let o = σ.value(gates.right.right.vector)
+    let c = multiplyAdd(f, previousCell, i * g)
+    let iGate = step.gates[row] + unit
     let fGate = iGate + size
     let gGate = fGate + size
     let oGate = gGate + size
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let i = σ.value(load(iGate + j, lanes))
-      let f = σ.value(load(fGate + j, lanes))
-      let g = τ.value(load(gGate + j, lanes))
-      let o = σ.value(load(oGate + j, lanes))
-      let c = multiplyAdd(f, load(previousCell + j, lanes), i * g)
-      store(i, iGate + j, lanes)
-      store(f, fGate + j, lanes)
-      store(g, gGate + j, lanes)
-      store(o, oGate + j, lanes)
-      store(c, cell + j, lanes)
-      store(o * τ.value(c), hidden + j, lanes)
-    }
-    sweep(size, part)
+    store(i, iGate, lanes)
+    store(f, fGate, lanes)
+    store(g, gGate, lanes)
+    store(o, oGate, lanes)
+    store(c, cell, lanes)
+    store(o * τ.value(c), hidden, lanes)
   }
 }
 

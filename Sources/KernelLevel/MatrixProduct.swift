@@ -7,6 +7,7 @@
 // Deep products are computed in blocks of k, with c carrying the sums from block to block: rounding
 // happens at the same places as in a single pass, so blocks do not show in the result.
 
+import CProcessor
 import KernelInterface
 
 /// Sizes of the blocks; a block of b for one tile (depth × columns of the tile) stays in the
@@ -28,22 +29,17 @@ private let blockRows = 240
   private let tileVectors = 2
 #endif
 
-/// One product; `depth` is that of the block at hand.
+/// One product; the factors are those of the block at hand.
 private struct Product {
-  var a: Values
-  var aRowStride: Int
-  var aColumnStride: Int
-  var panels: Values
-  var panelStride: Int
+  var factors: Factors
   var c: MutableValues
   var cStride: Int
-  var depth: Int
   var accumulate: Bool
 }
 
 extension Level {
   public static func multiply(
-    _ a: Values, aRowStride: Int, aColumnStride: Int, _ packed: Values,
+    _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
     _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool
   ) {
     guard rows > 0, columns > 0 else { return }
@@ -51,13 +47,14 @@ extension Level {
       if !accumulate { for row in 0..<rows { fill(c + row * cStride, 0, count: columns) } }
       return
     }
-    let width = panelWidth
     forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
       forEachPart(of: depth, atMost: blockDepth) { firstK, part in
-        let product = Product(
+        var factors = Factors(
           a: a + firstRow * aRowStride + firstK * aColumnStride, aRowStride: aRowStride,
-          aColumnStride: aColumnStride, panels: packed + firstK * width,
-          panelStride: depth * width, c: c + firstRow * cStride, cStride: cStride, depth: part,
+          aColumnStride: aColumnStride, b: b, depth: part)
+        factors.b.base += firstK * b.rowStride
+        let product = Product(
+          factors: factors, c: c + firstRow * cStride, cStride: cStride,
           accumulate: accumulate || firstK > 0)
         multiplyBlock(product, rows: rows, columns: columns)
       }
@@ -67,7 +64,7 @@ extension Level {
 
 /// Calls `body(start, size)` for parts of nearly the same size that cover 0 ..< count.
 @inline(always)
-private func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
+func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
   let parts = (count + limit - 1) / limit
   var start = 0
   for part in 0..<parts {
@@ -84,7 +81,7 @@ private func multiplyBlock(_ product: Product, rows: Int, columns: Int) {
   let limit = vectorsOfTile(rows: rows)
   forEachPart(of: vectors, atMost: limit) { firstVector, vectors in
     var part = product
-    part.panels += firstVector * product.panelStride
+    part.factors.b.base += firstVector * product.factors.b.vectorStride
     part.c += firstVector * width
     let columns = min(vectors * width, columns - firstVector * width)
     multiplyStrip(part, rows: rows, vectors: vectors, columns: columns)
@@ -135,8 +132,9 @@ private func multiplyStrip<Row: Strip>(
 ) {
   forEachPart(of: rows, atMost: tileRows) { firstRow, rows in
     var part = product
-    part.a += firstRow * product.aRowStride
+    part.factors.a += firstRow * product.factors.aRowStride
     part.c += firstRow * product.cStride
+    prefetchRows(of: part, vectors: Row.vectors, rows: rows)
     switch rows {
     case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
     case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
@@ -151,6 +149,18 @@ private func multiplyStrip<Row: Strip>(
       case 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
     #endif
     default: break
+    }
+  }
+}
+
+/// Asks for the rows of c that the next tile below will begin with, as far away from each other as
+/// they are: c is often the one operand that no cache has.
+@inline(always)
+private func prefetchRows(of product: Product, vectors: Int, rows: Int) {
+  let next = product.c + rows * product.cStride
+  for row in 0..<rows {
+    for vector in 0..<vectors {
+      refrain_prefetch(next + row * product.cStride + vector * Vector.scalarCount)
     }
   }
 }
@@ -187,18 +197,9 @@ private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
 
 @inline(never)
 private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
-  let aRowStride = product.aRowStride
-  let aColumnStride = product.aColumnStride
-  let panelStride = product.panelStride
-  var a = product.a
-  var panels = product.panels
   var tile =
     product.accumulate
     ? T(c: product.c, stride: product.cStride, columns: columns) : T.zero
-  for _ in 0..<product.depth {
-    tile.add(a, stride: aRowStride, T.Row(panels: panels, panelStride: panelStride))
-    a += aColumnStride
-    panels += Vector.scalarCount
-  }
+  tile.addProduct(product.factors)
   tile.write(to: product.c, stride: product.cStride, columns: columns)
 }

@@ -7,9 +7,15 @@ import KernelInterface
 
 /// A function of one element, applied to whole vectors.
 protocol PointwiseFunction {
+  /// Whether the function is compiled into the loop that applies it.
+  static var isInline: Bool { get }
   func value(_ x: Vector) -> Vector
   /// f′(x) for the x that gave y.
   func derivative(ofOutput y: Vector) -> Vector
+}
+
+extension PointwiseFunction {
+  @inline(always) static var isInline: Bool { true }
 }
 
 struct Linear: PointwiseFunction {
@@ -127,6 +133,8 @@ func withFunction<User: FunctionUser>(
 
 /// Any activation, chosen anew for each vector: for the rare pairs of a recurrent step.
 struct AnyFunction: PointwiseFunction {
+  @inline(always) static var isInline: Bool { false }
+
   var activation: Activation
 
   private enum Value: FunctionUser {

@@ -1,4 +1,4 @@
-// RNNSteps.swift — the pointwise half of a timestep of the plain recurrent network
+// RNNSteps.swift — a timestep of the plain recurrent network
 
 import KernelInterface
 
@@ -23,20 +23,33 @@ extension Level {
 }
 
 private func forwardRNN(_ step: RNNStep, _ τ: some PointwiseFunction) {
-  let extent = step.extent
-  for row in 0..<extent.rows {
-    let hidden = step.hidden[row]
-    guard extent.isValid(row) else {
-      copy(step.previousHidden[row], hidden, extent.hiddenSize)
-      continue
+  let fused = FusedRNN(step: step, τ: τ)
+  run(Paired(Paired(fused)), fused, step.extent, step.product)
+}
+
+private struct FusedRNN<State: PointwiseFunction>: FusedStep {
+  typealias Gates = OneVector
+  let step: RNNStep
+  let τ: State
+
+  @inline(always) static var units: Int { Vector.scalarCount }
+  @inline(always) static var gateCount: Int { 1 }
+  @inline(always) var gates: Rows { step.gates }
+  @inline(always) static var isUsual: Bool { State.isInline }
+
+  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    OneVector(vector: load(step.gates[row] + unit, lanes))
+  }
+
+  @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let hidden = step.hidden[row] + unit
+    guard step.extent.isValid(row) else {
+      store(load(step.previousHidden[row] + unit, lanes), hidden, lanes)
+      return
     }
-    let a = step.gates[row]
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let h = τ.value(load(a + j, lanes))
-      store(h, a + j, lanes)
-      store(h, hidden + j, lanes)
-    }
-    sweep(extent.hiddenSize, part)
+    let h = τ.value(gates.vector)
+    store(h, step.gates[row] + unit, lanes)
+    store(h, hidden, lanes)
   }
 }
 

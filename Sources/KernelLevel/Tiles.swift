@@ -10,8 +10,8 @@ import KernelInterface
 protocol Strip {
   static var vectors: Int { get }
   static var zero: Self { get }
-  /// Row k of as many packed panels, which are `panelStride` floats apart.
-  init(panels: Values, panelStride: Int)
+  /// As many vectors of b, which are `vectorStride` floats apart.
+  init(b: Values, vectorStride: Int)
   init(c: MutableValues, columns: Int)
   func write(to c: MutableValues, columns: Int)
   /// self += a · b
@@ -25,8 +25,8 @@ struct OneVector: Strip {
   static var zero: Self { Self(vector: .zero) }
 
   @inline(always) init(vector: Vector) { self.vector = vector }
-  @inline(always) init(panels: Values, panelStride: Int) {
-    vector = load(panels, Vector.scalarCount)
+  @inline(always) init(b: Values, vectorStride: Int) {
+    vector = load(b, Vector.scalarCount)
   }
   @inline(always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
   @inline(always) func write(to c: MutableValues, columns: Int) {
@@ -50,9 +50,9 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
     self.left = left
     self.right = right
   }
-  @inline(always) init(panels: Values, panelStride: Int) {
-    left = Left(panels: panels, panelStride: panelStride)
-    right = Right(panels: panels + Left.vectors * panelStride, panelStride: panelStride)
+  @inline(always) init(b: Values, vectorStride: Int) {
+    left = Left(b: b, vectorStride: vectorStride)
+    right = Right(b: b + Left.vectors * vectorStride, vectorStride: vectorStride)
   }
   @inline(always) init(c: MutableValues, columns: Int) {
     left = Left(c: c, columns: Self.leftColumns)
@@ -68,15 +68,89 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
   }
 }
 
-/// Rows of strips.
+/// Rows of strips. `row` and `unit` in a step's functions are those of the tile's first element.
 protocol Tile {
   associatedtype Row: Strip
   static var rows: Int { get }
   static var zero: Self { get }
   init(c: MutableValues, stride: Int, columns: Int)
   func write(to c: MutableValues, stride: Int, columns: Int)
+  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int) where Step.Gates == Row
+  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Row
   /// self += the outer product of a column of a and a row of b.
-  mutating func add(_ a: Values, stride: Int, _ b: Row)
+  ///
+  /// - Parameter first: which row of a is the tile's first.
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row)
+}
+
+extension Tile {
+  /// self += a · b over the whole depth.
+  @inline(always)
+  mutating func addProduct(_ factors: Factors) {
+    let aColumnStride = factors.aColumnStride
+    let offsets = factors.aOffsets
+    let rowStride = factors.b.rowStride
+    let vectorStride = factors.b.vectorStride
+    var a = factors.a
+    var b = factors.b.base
+    for _ in 0..<factors.depth {
+      add(a, offsets, first: 0, Row(b: b, vectorStride: vectorStride))
+      a += aColumnStride
+      b += rowStride
+    }
+  }
+}
+
+/// What a tile multiplies: a `[rows, depth]` and b `[depth, vectors]`.
+struct Factors {
+  var a: Values
+  let aRowStride: Int
+  let aColumnStride: Int
+  let aOffsets: RowOffsets
+  var b: RightMatrix
+  let depth: Int
+
+  init(a: Values, aRowStride: Int, aColumnStride: Int, b: RightMatrix, depth: Int) {
+    self.a = a
+    self.aRowStride = aRowStride
+    self.aColumnStride = aColumnStride
+    aOffsets = RowOffsets(stride: aRowStride)
+    self.b = b
+    self.depth = depth
+  }
+}
+
+/// How far the rows of a tile's left-hand side lie behind its first row, in elements.
+///
+/// They are read from memory, so that the compiler does not know one from another. Knowing that they
+/// are multiples of one stride, it walks from row to row by additions that wait for each other, and
+/// those take longer than the multiply-adds.
+struct RowOffsets {
+  private let row1, row2, row3, row4, row5, row6, row7: Int
+
+  init(stride: Int) {
+    row1 = stride
+    row2 = 2 * stride
+    row3 = 3 * stride
+    row4 = 4 * stride
+    row5 = 5 * stride
+    row6 = 6 * stride
+    row7 = 7 * stride
+  }
+
+  @inline(always) subscript(row: Int) -> Int {
+    switch row {
+    case 0: 0
+    case 1: row1
+    case 2: row2
+    case 3: row3
+    case 4: row4
+    case 5: row5
+    case 6: row6
+    default: row7
+    }
+  }
 }
 
 struct OneRow<Row: Strip>: Tile {
@@ -92,8 +166,19 @@ struct OneRow<Row: Strip>: Tile {
   @inline(always) func write(to c: MutableValues, stride: Int, columns: Int) {
     row.write(to: c, columns: columns)
   }
-  @inline(always) mutating func add(_ a: Values, stride: Int, _ b: Row) {
-    row.add(Vector(repeating: a.pointee), b)
+  @inline(always)
+  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Row {
+    self.row = step.start(row, unit, lanes)
+  }
+  @inline(always)
+  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Row {
+    step.finish(self.row, row, unit, lanes)
+  }
+  @inline(always)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row) {
+    row.add(Vector(repeating: a[offsets[first]]), b)
   }
 }
 
@@ -116,9 +201,22 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
     upper.write(to: c, stride: stride, columns: columns)
     lower.write(to: c + Upper.rows * stride, stride: stride, columns: columns)
   }
-  @inline(always) mutating func add(_ a: Values, stride: Int, _ b: Upper.Row) {
-    upper.add(a, stride: stride, b)
-    lower.add(a + Upper.rows * stride, stride: stride, b)
+  @inline(always)
+  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Upper.Row {
+    upper = Upper(start: step, row: row, unit: unit, lanes: lanes)
+    lower = Lower(start: step, row: row + Upper.rows, unit: unit, lanes: lanes)
+  }
+  @inline(always)
+  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Upper.Row {
+    upper.finish(step, row: row, unit: unit, lanes: lanes)
+    lower.finish(step, row: row + Upper.rows, unit: unit, lanes: lanes)
+  }
+  @inline(always)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Upper.Row) {
+    upper.add(a, offsets, first: first, b)
+    lower.add(a, offsets, first: first + Upper.rows, b)
   }
 }
 

@@ -3,6 +3,7 @@
 // The end of a run that is not a multiple of the vector is computed with the same vector code, the
 // missing lanes being zero: an element gets the same bits wherever it lies.
 
+import CProcessor
 import KernelInterface
 
 /// Reads `lanes` consecutive floats, 1 … the vector's width; the other lanes are 0.
@@ -11,9 +12,7 @@ func load(_ source: Values, _ lanes: Int) -> Vector {
   if lanes == Vector.scalarCount {
     return UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
   }
-  var vector = Vector.zero
-  loadPart(source, lanes, &vector)
-  return vector
+  return refrain_load_first(source, lanes)
 }
 
 @inline(always)
@@ -27,71 +26,14 @@ func store(_ vector: Vector, _ target: MutableValues, _ lanes: Int) {
   if lanes == Vector.scalarCount {
     UnsafeMutableRawPointer(target).storeBytes(of: vector, as: Vector.self)
   } else {
-    var vector = vector
-    storePart(&vector, target, lanes)
+    refrain_store_first(vector, target, lanes)
   }
 }
 
 /// `value` in the lanes from `lanes` on.
 @inline(always)
 func replaceRest(_ x: Vector, _ lanes: Int, with value: Float) -> Vector {
-  if lanes == Vector.scalarCount { return x }
-  var x = x
-  fillRest(&x, lanes, value)
-  return x
-}
-
-// Parts of vectors are handled out of line, and whole vectors go there and back through memory: as
-// an argument or result, a vector wider than 16 bytes is taken apart, and then so is the arithmetic
-// around the call. The memory is written and read as a whole, for a processor waits when it reads
-// in one piece what it has just written in several.
-
-@inline(never)
-private func loadPart(_ source: Values, _ lanes: Int, _ target: UnsafeMutablePointer<Vector>) {
-  #if LEVEL_V4
-    target.pointee = sixteen(source, lanes)
-  #elseif LEVEL_V3
-    target.pointee = eight(source, lanes)
-  #else
-    target.pointee = four(source, lanes)
-  #endif
-}
-
-#if LEVEL_V4
-  @inline(always)
-  private func sixteen(_ source: Values, _ lanes: Int) -> SIMD16<Float> {
-    lanes > 8
-      ? SIMD16(lowHalf: eight(source, 8), highHalf: eight(source + 8, lanes - 8))
-      : SIMD16(lowHalf: eight(source, lanes), highHalf: .zero)
-  }
-#endif
-
-@inline(always)
-private func eight(_ source: Values, _ lanes: Int) -> SIMD8<Float> {
-  lanes > 4
-    ? SIMD8(lowHalf: four(source, 4), highHalf: four(source + 4, lanes - 4))
-    : SIMD8(lowHalf: four(source, lanes), highHalf: .zero)
-}
-
-/// - Parameter lanes: 1 … 4.
-@inline(always)
-private func four(_ source: Values, _ lanes: Int) -> SIMD4<Float> {
-  if lanes == 4 { return UnsafeRawPointer(source).loadUnaligned(as: SIMD4<Float>.self) }
-  return SIMD4(source[0], lanes > 1 ? source[1] : 0, lanes > 2 ? source[2] : 0, 0)
-}
-
-@inline(never)
-private func storePart(_ source: UnsafePointer<Vector>, _ target: MutableValues, _ lanes: Int) {
-  let source = UnsafeRawPointer(source).assumingMemoryBound(to: Float.self)
-  for lane in 0..<lanes { target[lane] = source[lane] }
-}
-
-@inline(never)
-private func fillRest(_ x: UnsafeMutablePointer<Vector>, _ lanes: Int, _ value: Float) {
-  var numbers = SignedBits.zero
-  for lane in numbers.indices { numbers[lane] = Int32(truncatingIfNeeded: lane) }
-  let isRest = numbers .>= SignedBits(repeating: Int32(truncatingIfNeeded: lanes))
-  x.pointee = x.pointee.replacing(with: Vector(repeating: value), where: isRest)
+  lanes == Vector.scalarCount ? x : refrain_replace_rest(x, lanes, value)
 }
 
 /// Calls `part(offset, lanes)` for each vector of a run; `lanes` is less than the vector's width in
@@ -148,22 +90,9 @@ func polynomial(
   return multiplyAdd(sum, x, Vector(repeating: c0))
 }
 
-/// √x within 1 ulp for normal numbers; 0 for 0, +∞ for +∞. Denormals count as 0.
-///
-/// `squareRoot()` of a vector becomes one call of sqrtf per lane. This is Newton's iteration for
-/// 1 / √x, whose start halves the exponent by a shift (Lomont 2003), and a last step for √x itself.
+/// √x, correctly rounded.
 @inline(always)
-func squareRoot(_ x: Vector) -> Vector {
-  let bits = unsafeBitCast(x, to: VectorBits.self)
-  var y = unsafeBitCast(0x5f37_5a86 &- (bits &>> 1), to: Vector.self)
-  let half = x * 0.5
-  for _ in 0..<3 { y *= multiplyAdd(-half * y, y, Vector(repeating: 1.5)) }
-  let root = x * y
-  let corrected = multiplyAdd(multiplyAdd(-root, root, x), y * 0.5, root)
-  return x.replacing(
-    with: corrected,
-    where: (x .< .infinity) .& (x .>= Vector(repeating: .leastNormalMagnitude)))
-}
+func squareRoot(_ x: Vector) -> Vector { refrain_square_root(x) }
 
 /// The sum of the lanes, halves first.
 @inline(always)

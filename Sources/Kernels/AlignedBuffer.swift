@@ -26,10 +26,13 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     }
 
     var address: UnsafeMutableRawPointer?
-    let alignment = max(64, MemoryLayout<Element>.alignment)
+    let isLarge = bytes >= 2 * hugePage
+    let alignment = isLarge ? hugePage : max(64, MemoryLayout<Element>.alignment)
     guard posix_memalign(&address, alignment, max(bytes, 1)) == 0, let address else {
       throw MemoryError(bytes: bytes)
     }
+    // A wish that the system may not grant. Rows that are pages apart need fewer translations then.
+    if isLarge { madvise(address, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     memset(address, 0, bytes)
     pointer = address.bindMemory(to: Element.self, capacity: count)
     self.count = count
@@ -37,3 +40,6 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
 
   deinit { free(pointer) }
 }
+
+/// The size of a huge page on x86-64, and of the usual one on arm64.
+private let hugePage = 1 << 21

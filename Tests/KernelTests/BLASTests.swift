@@ -96,7 +96,7 @@ private let isMissing = Comment("SKIPPED: no usable OpenBLAS on this machine")
             into: ours.pointer, cStride: columns, rows: rows, accumulate: accumulate)
           #expect(
             matrix.multiplyWithBLAS(
-              a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
+              a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride, part: 0..<depth,
               into: theirs.pointer, cStride: columns, rows: rows, accumulate: accumulate))
           expectClose(
             theirs.values, ours.values.map(Double.init), tolerance: 1e-5, "BLAS and kernel")

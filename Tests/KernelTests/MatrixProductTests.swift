@@ -48,9 +48,9 @@ private struct Problem {
     let a = Memory(a)
     let c = Memory(c)
     kernels.multiply(
-      a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride, packed.constant,
-      c.pointer, cStride: cStride, rows: rows, columns: columns, depth: depth,
-      accumulate: accumulate)
+      a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
+      .packed(packed.constant, depth: depth, panelWidth: kernels.panelWidth), c.pointer,
+      cStride: cStride, rows: rows, columns: columns, depth: depth, accumulate: accumulate)
     return c.values
   }
 
@@ -124,8 +124,9 @@ private struct Problem {
           let c = Memory(count: rows * columns)
           level.kernels.multiply(
             a.constant + first * all.aStride, aRowStride: all.aStride, aColumnStride: 1,
-            packed.constant, c.pointer, cStride: columns, rows: rows, columns: columns,
-            depth: depth, accumulate: false)
+            .packed(packed.constant, depth: depth, panelWidth: level.kernels.panelWidth),
+            c.pointer, cStride: columns, rows: rows, columns: columns, depth: depth,
+            accumulate: false)
           for row in 0..<rows {
             let start = (first + row) * all.cStride
             #expect(
@@ -150,8 +151,9 @@ private struct Problem {
         b.constant, rowStride: whole.bStride, columnStride: 1, depth: end - start, columns: 37,
         into: packed.pointer)
       level.kernels.multiply(
-        a.constant + start, aRowStride: whole.aStride, aColumnStride: 1, packed.constant,
-        c.pointer, cStride: 37, rows: 5, columns: 37, depth: end - start, accumulate: start > 0)
+        a.constant + start, aRowStride: whole.aStride, aColumnStride: 1,
+        .packed(packed.constant, depth: end - start, panelWidth: width), c.pointer, cStride: 37,
+        rows: 5, columns: 37, depth: end - start, accumulate: start > 0)
     }
     let once = whole.found(level.kernels)
     for row in 0..<5 {
@@ -159,6 +161,18 @@ private struct Problem {
         Array(c.values[row * 37..<(row + 1) * 37]).bits
           == Array(once[row * whole.cStride..<row * whole.cStride + 37]).bits)
     }
+  }
+
+  @Test(arguments: TestedLevel.all)
+  func aMatrixAsItLiesGivesTheBitsOfAPackedOne(level: TestedLevel) {
+    let problem = Problem(rows: 11, columns: 48, depth: 30)
+    let (a, b) = (Memory(problem.a), Memory(problem.b))
+    let c = Memory(problem.c)
+    level.kernels.multiply(
+      a.constant, aRowStride: problem.aStride, aColumnStride: 1,
+      .rows(b.constant, stride: problem.bStride, panelWidth: level.kernels.panelWidth),
+      c.pointer, cStride: problem.cStride, rows: 11, columns: 48, depth: 30, accumulate: false)
+    #expect(c.values.bits == problem.found(level.kernels).bits)
   }
 
   @Test func packedMatrixAgreesForEveryWayThroughIt() throws {
@@ -192,12 +206,17 @@ private struct Problem {
       let b = Memory(numbers(depth * bStride, seed: 5))
       let before = numbers(rows * cStride, seed: 6)
       let c = Memory(before)
+      let sumsBefore = numbers(rows, seed: 7)
+      let sums = Memory(sumsBefore)
       let scratch = Memory(count: transposedProductScratch(columns: columns, depth: depth))
       accumulateTransposedProduct(
         a: a.constant, aStride: aStride, b: b.constant, bStride: bStride, c: c.pointer,
-        cStride: cStride, rows: rows, columns: columns, depth: depth, scratch: scratch.pointer)
+        cStride: cStride, sums: sums.pointer, rows: rows, columns: columns, depth: depth,
+        scratch: scratch.pointer)
       var expected = before.map(Double.init)
+      var expectedSums = sumsBefore.map(Double.init)
       for m in 0..<rows {
+        for k in 0..<depth { expectedSums[m] += Double(a.pointer[k * aStride + m]) }
         for n in 0..<columns {
           for k in 0..<depth {
             expected[m * cStride + n] +=
@@ -206,13 +225,14 @@ private struct Problem {
         }
       }
       expectClose(c.values, expected, tolerance: 1e-4, "\(rows)×\(columns)×\(depth)")
+      expectClose(sums.values, expectedSums, tolerance: 1e-4, "sums of \(rows)×\(depth)")
       _ = scratch.values
     }
   }
 
   @Test func scratchIsBoundedAndSizesAreChecked() {
     #expect(
-      transposedProductScratch(columns: 1 << 40, depth: 1 << 40) <= 256 * (1024 + 16))
+      transposedProductScratch(columns: 1 << 40, depth: 1 << 40) <= 256 * (1024 + 16 + 128))
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: .max / 8, columns: 1 << 20) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: 1, columns: .max) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: -1, columns: 1) }

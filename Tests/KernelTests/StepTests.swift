@@ -1,27 +1,30 @@
 // StepTests.swift — the fused timesteps against the equations, their gradients against differences
 //
-// Rows 1 and 3 of four are invalid. All strides differ from the sizes and from each other.
+// Of the rows, which are as many as each tile has, every second one is invalid. All strides differ
+// from the sizes and from each other.
 
 import Kernels
 import Testing
 
 private let rowCount = 4
-private let valid: [UInt8] = [1, 9, 0, 9, 1, 9, 0, 9]
 private let validStride = 2
-private let hiddenSizes = [1, 3, 8, 16, 19, 33]
+private let hiddenSizes = [1, 3, 8, 16, 19, 33, 70]
 
-private func isValid(_ row: Int) -> Bool { valid[row * validStride] == 1 }
+/// 1 0 1 0 …, with other numbers between.
+private func validity(_ rows: Int) -> [UInt8] { (0..<rows).flatMap { [$0 % 2 == 0 ? 1 : 0, 9] } }
 
-/// A matrix with four rows, `stride` apart.
+private func isValid(_ row: Int) -> Bool { row % 2 == 0 }
+
+/// A matrix with rows `stride` apart.
 private struct Matrix {
   let memory: Memory
   let stride: Int
   let columns: Int
 
-  init(columns: Int, padding: Int, seed: UInt64) {
+  init(rows: Int = rowCount, columns: Int, padding: Int, seed: UInt64, scale: Float = 2) {
     self.columns = columns
     stride = columns + padding
-    memory = Memory(numbers(rowCount * stride, seed: seed))
+    memory = Memory(numbers(rows * stride, seed: seed, scale: scale))
   }
   var rows: Rows { Rows(memory.pointer, stride: stride) }
   subscript(row: Int) -> [Float] {
@@ -37,14 +40,65 @@ private struct Matrix {
   }
 }
 
+/// The product of a timestep: five inputs, weights of `groups` gates.
+private struct Recurrence {
+  private static let depth = 5
+  let input: Matrix
+  private let weights: Matrix
+  private let packed: Memory
+  private let panelWidth: Int
+  /// What the product adds in each row, gate after gate.
+  let values: [[Double]]
+
+  init(_ level: TestedLevel, rows: Int = rowCount, groups: Int, size: Int, seed: UInt64) {
+    let columns = groups * size
+    panelWidth = level.kernels.panelWidth
+    // With GRUResetStep the input is also what r is multiplied by.
+    input = Matrix(rows: rows, columns: max(size, Self.depth), padding: 3, seed: seed)
+    weights = Matrix(rows: columns, columns: Self.depth, padding: 2, seed: seed + 1, scale: 0.5)
+    packed = Memory(
+      count: groups * Self.depth * ((size + panelWidth - 1) / panelWidth * panelWidth))
+    level.kernels.pack(
+      Values(weights.rows.base), rowStride: 1, columnStride: weights.stride, depth: Self.depth,
+      columns: columns, inGroups: groups, into: packed.pointer)
+    let weightRows = (0..<columns).map(weights.doubles)
+    values = (0..<rows).map { [input] row in
+      let x = input.doubles(row)
+      return weightRows.map { zip(x, $0).reduce(0) { $0 + $1.0 * $1.1 } }
+    }
+  }
+
+  var product: StepProduct {
+    StepProduct(
+      input: input.rows,
+      weights: .packed(packed.constant, depth: Self.depth, panelWidth: panelWidth),
+      depth: Self.depth)
+  }
+
+  /// a with the product in the columns from `first` on.
+  func added(to a: [Double], row: Int, from first: Int = 0) -> [Double] {
+    var a = a
+    for (column, value) in values[row].enumerated() where first + column < a.count {
+      a[first + column] += value
+    }
+    return a
+  }
+}
+
 /// Calls `body` with the extent of the problem.
-private func withExtent(_ pair: ActivationPair, _ size: Int, _ body: (StepExtent) -> Void) {
-  valid.withUnsafeBufferPointer {
+private func withExtent(
+  _ pair: ActivationPair, _ size: Int, rows: Int = rowCount, _ body: (StepExtent) -> Void
+) {
+  validity(rows).withUnsafeBufferPointer {
     body(
       StepExtent(
-        rows: rowCount, hiddenSize: size, valid: $0.baseAddress, validStride: validStride,
+        rows: rows, hiddenSize: size, valid: $0.baseAddress, validStride: validStride,
         gateActivation: pair.gate, stateActivation: pair.state))
   }
+}
+
+extension Rows {
+  fileprivate func from(_ row: Int) -> Rows { Rows(self[row], stride: stride) }
 }
 
 private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
@@ -58,16 +112,21 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let previous = Matrix(columns: size, padding: 1, seed: 2)
       let hidden = Matrix(columns: size, padding: 2, seed: 3)
       let dHidden = Matrix(columns: size, padding: 4, seed: 4)
+      let recurrence = Recurrence(level, groups: 1, size: size, seed: 20)
       let a = gates.copy()
       let dh = dHidden.copy()
+      func activated(_ a: [Double], _ row: Int) -> [Double] {
+        reference.rnn(a: recurrence.added(to: a, row: row))
+      }
       withExtent(pair, size) { extent in
         level.kernels.forward(
           RNNStep(
-            extent: extent, gates: gates.rows, previousHidden: previous.rows, hidden: hidden.rows))
+            extent: extent, product: recurrence.product, gates: gates.rows, previousHidden: previous.rows,
+            hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {
-          expectClose(hidden[row], reference.rnn(a: a.doubles(row)), tolerance: 2e-6, "h")
+          expectClose(hidden[row], activated(a.doubles(row), row), tolerance: 2e-6, "h")
           #expect(gates[row] == hidden[row])
         } else {
           #expect(hidden[row] == previous[row] && gates[row] == a[row])
@@ -82,7 +141,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       for row in 0..<rowCount {
         if isValid(row) {
           let expected = gradient(at: a.doubles(row)) {
-            weighted(dh.doubles(row), reference.rnn(a: $0))
+            weighted(dh.doubles(row), activated($0, row))
           }
           expectClose(gates[row], expected, tolerance: 4e-6, "da")
           #expect(dHidden[row] == zeros(size))
@@ -101,18 +160,24 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let gates = Matrix(columns: 4 * size, padding: 3, seed: 1)
       let previousCell = Matrix(columns: size, padding: 5, seed: 2)
       let previousHidden = Matrix(columns: size, padding: 1, seed: 3)
+      let recurrence = Recurrence(level, groups: 4, size: size, seed: 20)
       let (a, c, h) = (gates.copy(), previousCell.copy(), previousHidden.copy())
+      func lstm(_ a: [Double], _ c: [Double], _ row: Int)
+        -> (gates: [Double], cell: [Double], hidden: [Double])
+      {
+        reference.lstm(a: recurrence.added(to: a, row: row), c: c)
+      }
       let cell = isInPlace ? previousCell : Matrix(columns: size, padding: 2, seed: 4)
       let hidden = isInPlace ? previousHidden : Matrix(columns: size, padding: 6, seed: 5)
       withExtent(pair, size) { extent in
         level.kernels.forward(
           LSTMStep(
-            extent: extent, gates: gates.rows, previousCell: previousCell.rows, cell: cell.rows,
-            previousHidden: previousHidden.rows, hidden: hidden.rows))
+            extent: extent, product: recurrence.product, gates: gates.rows,
+            previousCell: previousCell.rows, cell: cell.rows, previousHidden: previousHidden.rows, hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {
-          let expected = reference.lstm(a: a.doubles(row), c: c.doubles(row))
+          let expected = lstm(a.doubles(row), c.doubles(row), row)
           expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
           expectClose(cell[row], expected.cell, tolerance: 2e-6, "cell")
           expectClose(hidden[row], expected.hidden, tolerance: 2e-6, "hidden")
@@ -138,7 +203,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
           continue
         }
         func loss(_ a: [Double], _ c: [Double]) -> Double {
-          let step = reference.lstm(a: a, c: c)
+          let step = lstm(a, c, row)
           return weighted(dh.doubles(row), step.hidden) + weighted(dc.doubles(row), step.cell)
         }
         let da = gradient(at: a.doubles(row)) { loss($0, c.doubles(row)) }
@@ -157,14 +222,27 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let reference = ReferenceStep(functions: pair, size: size)
       let gates = Matrix(columns: 3 * size, padding: 3, seed: 1)
       let candidate = Matrix(columns: size, padding: 5, seed: 2)
+      let bias = Memory(numbers(size, seed: 9))
       let previous = Matrix(columns: size, padding: 1, seed: 3)
       let hidden = hasCandidate ? previous : Matrix(columns: size, padding: 2, seed: 4)
-      let (a, q, h) = (gates.copy(), candidate.copy(), previous.copy())
+      let recurrence = Recurrence(level, groups: hasCandidate ? 3 : 1, size: size, seed: 20)
+      let (a, untouched, h) = (gates.copy(), candidate.copy(), previous.copy())
       withExtent(pair, size) { extent in
         level.kernels.forward(
           GRUStep(
-            extent: extent, gates: gates.rows, candidate: hasCandidate ? candidate.rows : nil,
+            extent: extent, product: recurrence.product, gates: gates.rows,
+            candidate: hasCandidate ? candidate.rows : nil, candidateBias: bias.constant,
             previousHidden: previous.rows, hidden: hidden.rows))
+      }
+      /// a with what the product adds to it, and q.
+      func inputs(_ row: Int) -> (a: [Double], q: [Double]) {
+        let a = a.doubles(row)
+        guard hasCandidate else {
+          return (recurrence.added(to: a, row: row, from: 2 * size), [])
+        }
+        let product = recurrence.values[row]
+        let q = zip(bias.values, product[(2 * size)...]).map { Double($0) + $1 }
+        return (zip(a, product[..<(2 * size)] + [Double](repeating: 0, count: size)).map(+), q)
       }
       func step(_ a: [Double], _ q: [Double], _ h: [Double]) -> (gates: [Double], hidden: [Double])
       {
@@ -172,8 +250,10 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       }
       for row in 0..<rowCount {
         if isValid(row) {
-          let expected = step(a.doubles(row), q.doubles(row), h.doubles(row))
+          let (a, q) = inputs(row)
+          let expected = step(a, q, h.doubles(row))
           expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
+          if hasCandidate { expectClose(candidate[row], q, tolerance: 2e-6, "q") }
           expectClose(hidden[row], expected.hidden, tolerance: 3e-6, "hidden")
         } else {
           #expect(hidden[row] == h[row] && gates[row] == a[row])
@@ -192,10 +272,11 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       for row in 0..<rowCount {
         guard isValid(row) else {
           #expect(gates[row] == zeros(3 * size) && dPrevious[row] == dh[row])
-          #expect(candidate[row] == (hasCandidate ? zeros(size) : q[row]))
+          #expect(candidate[row] == (hasCandidate ? zeros(size) : untouched[row]))
           continue
         }
-        let (a, q, h) = (a.doubles(row), q.doubles(row), h.doubles(row))
+        let (a, q) = inputs(row)
+        let h = h.doubles(row)
         func loss(_ a: [Double], _ q: [Double], _ h: [Double]) -> Double {
           weighted(dh.doubles(row), step(a, q, h).hidden)
         }
@@ -222,17 +303,25 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
     for size in hiddenSizes {
       let reference = ReferenceStep(functions: pair, size: size)
       let gates = Matrix(columns: 3 * size, padding: 3, seed: 1)
-      let input = Matrix(columns: size, padding: 5, seed: 2)
+      let recurrence = Recurrence(level, groups: 2, size: size, seed: 20)
       let reset = Matrix(columns: size, padding: 1, seed: 3)
       let a = gates.copy()
+      /// The pre-activations of r and z, a_n as it lies, and u.
+      func inputs(_ row: Int) -> (a: [Double], u: [Double]) {
+        (
+          recurrence.added(to: a.doubles(row), row: row),
+          Array(recurrence.input.doubles(row)[..<size])
+        )
+      }
       withExtent(pair, size) { extent in
         level.kernels.forward(
           GRUResetStep(
-            extent: extent, gates: gates.rows, recurrentInput: input.rows, reset: reset.rows))
+            extent: extent, product: recurrence.product, gates: gates.rows, reset: reset.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {
-          let expected = reference.reset(a: a.doubles(row), u: input.doubles(row))
+          let (a, u) = inputs(row)
+          let expected = reference.reset(a: a, u: u)
           expectClose(gates[row], expected.gates, tolerance: 2e-6, "gates")
           expectClose(reset[row], expected.reset, tolerance: 2e-6, "reset")
         } else {
@@ -246,7 +335,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       withExtent(pair, size) { extent in
         level.kernels.backward(
           GRUResetStepGradient(
-            extent: extent, gates: gates.rows, recurrentInput: input.rows, dReset: dReset.rows))
+            extent: extent, gates: gates.rows, recurrentInput: recurrence.input.rows,
+            dReset: dReset.rows))
       }
       for row in 0..<rowCount {
         #expect(gates[row][size...] == activations[row][size...])
@@ -254,7 +344,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
           #expect(Array(gates[row][..<size]) == zeros(size) && dReset[row] == zeros(size))
           continue
         }
-        let (a, u) = (a.doubles(row), input.doubles(row))
+        let (a, u) = inputs(row)
         let da = gradient(at: a) { weighted(ds.doubles(row), reference.reset(a: $0, u: u).reset) }
         let du = gradient(at: u) { weighted(ds.doubles(row), reference.reset(a: a, u: $0).reset) }
         expectClose(Array(gates[row][..<size]), Array(da[..<size]), tolerance: 1e-5, "da_r")
@@ -268,17 +358,51 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
   func noMaskMeansAllRows(level: TestedLevel) {
     let gates = Matrix(columns: 5, padding: 0, seed: 1)
     let hidden = Matrix(columns: 5, padding: 0, seed: 2)
+    let recurrence = Recurrence(level, groups: 1, size: 5, seed: 20)
     let a = gates.copy()
     level.kernels.forward(
       RNNStep(
         extent: StepExtent(
           rows: rowCount, hiddenSize: 5, valid: nil, validStride: 0, gateActivation: .sigmoid,
           stateActivation: .tanh),
-        gates: gates.rows, previousHidden: hidden.rows, hidden: hidden.rows))
+        product: recurrence.product, gates: gates.rows, previousHidden: hidden.rows,
+        hidden: hidden.rows))
     let reference = ReferenceStep(functions: ActivationPair.all[0], size: 5)
     for row in 0..<rowCount {
-      expectClose(hidden[row], reference.rnn(a: a.doubles(row)), tolerance: 1e-6, "row \(row)")
+      let expected = reference.rnn(a: recurrence.added(to: a.doubles(row), row: row))
+      expectClose(hidden[row], expected, tolerance: 1e-6, "row \(row)")
     }
+  }
+
+  /// Tiles of every height give each row the bits that it has alone.
+  @Test(arguments: TestedLevel.all)
+  func bitsOfARowDependNotOnItsNeighbours(level: TestedLevel) {
+    let (rows, size) = (13, 37)
+    let pair = ActivationPair.all[0]
+    let gates = Matrix(rows: rows, columns: 4 * size, padding: 3, seed: 1)
+    let state = Matrix(rows: rows, columns: size, padding: 5, seed: 2)
+    let recurrence = Recurrence(level, rows: rows, groups: 4, size: size, seed: 20)
+    func run(_ range: Range<Int>) -> [[Float]] {
+      let (gates, cell) = (gates.copy(), state.copy())
+      let hidden = state.copy()
+      var product = recurrence.product
+      product.input = product.input.from(range.lowerBound)
+      withExtent(pair, size, rows: range.count) { extent in
+        var extent = extent
+        extent.valid = nil
+        level.kernels.forward(
+          LSTMStep(
+            extent: extent, product: product, gates: gates.rows.from(range.lowerBound),
+            previousCell: cell.rows.from(range.lowerBound),
+            cell: cell.rows.from(range.lowerBound),
+            previousHidden: state.rows.from(range.lowerBound),
+            hidden: hidden.rows.from(range.lowerBound)))
+      }
+      return range.map { hidden[$0] + cell[$0] + gates[$0] }
+    }
+    let alone = (0..<rows).flatMap { run($0..<$0 + 1) }
+    for count in 1...rows { #expect(run(0..<count) == Array(alone[..<count])) }
+    #expect(run(5..<13) == Array(alone[5...]))
   }
 
   /// The same element in a vector and in the end of a run, alone and among others.
@@ -295,6 +419,10 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
           extent: StepExtent(
             rows: 1, hiddenSize: units.count, valid: nil, validStride: 0,
             gateActivation: .sigmoid, stateActivation: .tanh),
+          product: StepProduct(
+            input: Rows(hidden.pointer, stride: 0),
+            weights: .packed(cell.constant, depth: 0, panelWidth: level.kernels.panelWidth),
+            depth: 0),
           gates: Rows(gates.pointer, stride: 0), previousCell: Rows(cell.pointer, stride: 0),
           cell: Rows(cell.pointer, stride: 0), previousHidden: Rows(hidden.pointer, stride: 0),
           hidden: Rows(hidden.pointer, stride: 0)))

@@ -21,7 +21,6 @@ struct GRUCell: RecurrentCell {
   private var resetAndUpdate: Range<Int> { 0..<2 * hiddenSize }
   private var candidate: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
 
-  var recurrentParts: [Range<Int>] { [resetAndUpdate, candidate] }
   var separateBias: Range<Int> { resetsAfter ? candidate : 0..<0 }
   var recurrentGradients: [RecurrentGradient] {
     [
@@ -32,29 +31,28 @@ struct GRUCell: RecurrentCell {
     ]
   }
 
+  var recurrentParts: [Range<Int>] {
+    resetsAfter ? [0..<3 * hiddenSize] : [resetAndUpdate, candidate]
+  }
+
   func forward(_ step: CellStep, _ weights: RecurrentWeights) {
-    let rows = step.extent.rows
-    weights.recurrent[0].multiply(
-      step.recurrentInput, into: step.gates, rows: rows, accumulate: true)
+    let first = weights.recurrent[0].forward.stepProduct(step.recurrentInput)
     if resetsAfter {
-      if let bias = weights.separateBias {
-        kernels.broadcast(
-          bias, step.extra.base, stride: step.extra.stride, rows: rows, columns: hiddenSize)
-      }
-      weights.recurrent[1].multiply(
-        step.recurrentInput, into: step.extra, rows: rows, accumulate: weights.separateBias != nil)
+      kernels.forward(
+        GRUStep(
+          extent: step.extent, product: first, gates: step.gates, candidate: step.extra,
+          candidateBias: weights.separateBias, previousHidden: step.previousHidden,
+          hidden: step.hidden))
     } else {
       kernels.forward(
         GRUResetStep(
-          extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
-          reset: step.extra))
-      weights.recurrent[1].multiply(
-        step.extra, into: step.gates.dropping(2 * hiddenSize), rows: rows, accumulate: true)
+          extent: step.extent, product: first, gates: step.gates, reset: step.extra))
+      kernels.forward(
+        GRUStep(
+          extent: step.extent, product: weights.recurrent[1].forward.stepProduct(step.extra),
+          gates: step.gates, candidate: nil, candidateBias: nil,
+          previousHidden: step.previousHidden, hidden: step.hidden))
     }
-    kernels.forward(
-      GRUStep(
-        extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
-        previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
   func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
@@ -65,8 +63,9 @@ struct GRUCell: RecurrentCell {
         extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
         previousHidden: step.previousHidden, dHidden: step.dHidden, dPreviousHidden: step.dHidden))
     if resetsAfter {
-      weights.recurrent[1].multiplyBackward(
-        step.extra, into: step.dRecurrentInput, rows: rows, accumulate: step.accumulates)
+      weights.recurrent[0].multiplyBackward(
+        step.extra, part: candidate, into: step.dRecurrentInput, rows: rows,
+        accumulate: step.accumulates)
     } else {
       weights.recurrent[1].multiplyBackward(
         dCandidate, into: step.scratch, rows: rows, accumulate: false)
@@ -83,6 +82,6 @@ struct GRUCell: RecurrentCell {
       }
     }
     weights.recurrent[0].multiplyBackward(
-      step.gates, into: step.dRecurrentInput, rows: rows, accumulate: true)
+      step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, accumulate: true)
   }
 }

@@ -2,8 +2,8 @@
 //
 //     i f g o = σ σ τ σ (W x + b + U h₋)     c = f ⊙ c₋ + i ⊙ g     h = o ⊙ τ(c)
 //
-// Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000. The
-// pointwise half, and its derivation, is `LSTMStep` and `LSTMStepGradient`.
+// Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000. A
+// timestep's arithmetic, and its derivation, is `LSTMStep` and `LSTMStepGradient`.
 
 import Kernels
 
@@ -13,11 +13,10 @@ struct LSTMCell: RecurrentCell {
   let hasCellState = true
 
   func forward(_ step: CellStep, _ weights: RecurrentWeights) {
-    weights.recurrent[0].multiply(
-      step.recurrentInput, into: step.gates, rows: step.extent.rows, accumulate: true)
     kernels.forward(
       LSTMStep(
-        extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
+        extent: step.extent, product: weights.recurrent[0].forward.stepProduct(step.recurrentInput),
+        gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
 

@@ -9,12 +9,10 @@ struct RNNCell: RecurrentCell {
   let gateCount = 1
 
   func forward(_ step: CellStep, _ weights: RecurrentWeights) {
-    weights.recurrent[0].multiply(
-      step.recurrentInput, into: step.gates, rows: step.extent.rows, accumulate: true)
     kernels.forward(
       RNNStep(
-        extent: step.extent, gates: step.gates, previousHidden: step.previousHidden,
-        hidden: step.hidden))
+        extent: step.extent, product: weights.recurrent[0].forward.stepProduct(step.recurrentInput),
+        gates: step.gates, previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
   func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {

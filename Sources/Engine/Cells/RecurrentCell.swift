@@ -21,7 +21,7 @@ protocol RecurrentCell: Sendable {
   var hasCellState: Bool { get }
   /// Whether a timestep keeps an extra array for backward.
   var keepsExtra: Bool { get }
-  /// The rows of weight_hh that take part in each product of a timestep.
+  /// The rows of weight_hh that take part in each product of a timestep: one gate after the other.
   var recurrentParts: [Range<Int>] { get }
   /// The rows of bias_hh that are not simply added to the input projection.
   var separateBias: Range<Int> { get }
@@ -118,7 +118,9 @@ final class RecurrentWeights: LayerWeights {
     let cell = spec.cell
     input = try PackedWeight(source("weight_ih" + spec.suffix))
     let weight = source("weight_hh" + spec.suffix)
-    recurrent = try cell.recurrentParts.map { try PackedWeight(weight, part: $0) }
+    recurrent = try cell.recurrentParts.map {
+      try PackedWeight(weight, part: $0, gates: $0.count / cell.hiddenSize)
+    }
     separate = cell.separateBias
     biases = spec.biasNames.map { source($0) }
     projectionBias = biases.isEmpty ? nil : try AlignedBuffer(count: cell.gateSize)
@@ -149,10 +151,12 @@ extension PackedWeight {
       accumulate: accumulate)
   }
 
-  /// c `[B, in]` (+)= dy `[B, out]` W
-  func multiplyBackward(_ dy: Rows, into c: Rows, rows: Int, accumulate: Bool) {
+  /// c `[B, in]` (+)= dy `[B, out]` W, or of W only the rows of `part`, which dy stands for.
+  func multiplyBackward(
+    _ dy: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, accumulate: Bool
+  ) {
     backward.multiply(
-      dy.base, aRowStride: dy.stride, into: c.base, cStride: c.stride, rows: rows,
+      dy.base, aRowStride: dy.stride, part: part, into: c.base, cStride: c.stride, rows: rows,
       accumulate: accumulate)
   }
 }

@@ -134,11 +134,7 @@ private final class DenseRun: LayerRun {
     accumulateTransposedProduct(
       a: dy, aStride: layer.units, b: pass.pointer(input.values), bStride: layer.inputSize,
       c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
-      rows: range.count, columns: layer.inputSize, depth: batch * vectors, scratch: pass.scratch)
-    if let bias {
-      kernels.addColumnSums(
-        dy, stride: layer.units, rows: batch * vectors, columns: range.count,
-        into: bias.gradient(pass) + range.lowerBound)
-    }
+      sums: bias.map { $0.gradient(pass) + range.lowerBound }, rows: range.count,
+      columns: layer.inputSize, depth: batch * vectors, scratch: pass.scratch)
   }
 }

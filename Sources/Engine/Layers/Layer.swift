@@ -130,7 +130,7 @@ extension LayerRun {
 /// The size is fixed, so that the work is divided in the same way for any number of threads.
 struct GradientParts {
   let rows: Int
-  static let rowsPerTask = 128
+  static let rowsPerTask = 256
 
   var count: Int { (rows + Self.rowsPerTask - 1) / Self.rowsPerTask }
   func range(_ task: Int) -> Range<Int> {

@@ -11,13 +11,15 @@ final class PackedWeight {
   private let rows: Int
   private let columns: Int
 
-  /// - Parameter part: the rows of the weight to take; all by default.
-  init(_ weight: PlacedParameter, part: Range<Int>? = nil) throws {
+  /// - Parameters:
+  ///   - part: the rows of the weight to take; all by default.
+  ///   - gates: how many gates those rows are of, if forward is the product of a timestep.
+  init(_ weight: PlacedParameter, part: Range<Int>? = nil, gates: Int = 1) throws {
     columns = weight.shape[1]
     let part = part ?? 0..<weight.shape[0]
     rows = part.count
     source = Values(weight.values + part.lowerBound * columns)
-    forward = try PackedMatrix(depth: columns, columns: rows)
+    forward = try PackedMatrix(depth: columns, columns: rows, groups: gates)
   }
 
   func refresh(backward needsBackward: Bool) throws {

@@ -16,24 +16,14 @@ extension RecurrentRun {
     if pass.isTraining { drawMasks(rows, pass) }
     projectInputs(rows, pass)
 
-    var hidden = self.rows(tape.finalHidden, rows, pass)
-    var cellState = self.rows(tape.finalCell, rows, pass)
-    if pass.isTraining, let first = schedule.active.first {
-      hidden = state(tape.hidden, schedule.timestep(first), rows, pass)
-      cellState = state(tape.cell, schedule.timestep(first), rows, pass)
-    }
+    var (hidden, cellState) = states(entering: schedule.active.lowerBound, schedule, rows, pass)
     setInitialState(hidden, cellState, rows, pass)
     if pass.isTraining { clearSkipped(schedule, rows, pass) }
 
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
       if schedule.active.contains(step) {
-        let isLast = step + 1 == schedule.active.upperBound || !pass.isTraining
-        let next = schedule.timestep(step + 1)
-        let nextHidden =
-          isLast ? self.rows(tape.finalHidden, rows, pass) : state(tape.hidden, next, rows, pass)
-        let nextCell =
-          isLast ? self.rows(tape.finalCell, rows, pass) : state(tape.cell, next, rows, pass)
+        let (nextHidden, nextCell) = states(entering: step + 1, schedule, rows, pass)
         cell.forward(
           CellStep(
             extent: spec.extent(
@@ -48,6 +38,24 @@ extension RecurrentRun {
       if spec.returnsSequences { putOut(hidden, t, step, firsts, validity, rows, pass) }
     }
     finish(rows, pass)
+  }
+
+  /// Where the hidden and the cell state lie that enter a step. Those that no active step takes are
+  /// the final ones.
+  private func states(
+    entering step: Int, _ schedule: Schedule, _ rows: Range<Int>, _ pass: Pass
+  ) -> (hidden: Rows, cell: Rows) {
+    let left = schedule.active.upperBound - step
+    let final = (
+      hidden: self.rows(tape.finalHidden, rows, pass), cell: self.rows(tape.finalCell, rows, pass)
+    )
+    guard left > 0 else { return final }
+    guard pass.isTraining else {
+      // A step may not write where its product reads.
+      return left % 2 == 0 ? final : (self.rows(tape.hidden, rows, pass), final.cell)
+    }
+    let t = schedule.timestep(step)
+    return (state(tape.hidden, t, rows, pass), state(tape.cell, t, rows, pass))
   }
 
   /// One mask per sequence, a function of seed, pass, layer and row alone.

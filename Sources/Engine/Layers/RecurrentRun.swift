@@ -52,7 +52,8 @@ final class RecurrentRun: LayerRun {
   }
 
   /// Arrays `[B, T, …]` that forward leaves for backward. In inference only `gates` is that long;
-  /// the state is kept in `finalHidden` and `finalCell`, and `extra` is one timestep.
+  /// the hidden state changes between `finalHidden` and `hidden`, the cell state stays in
+  /// `finalCell`, and `extra` is one timestep.
   struct Tape {
     var gates: Slot
     /// The state that enters each timestep.
@@ -103,8 +104,8 @@ final class RecurrentRun: LayerRun {
       finalHidden: try placement.reserve(hiddenSize))
     if cell.hasCellState { tape.finalCell = try placement.reserve(hiddenSize) }
     if cell.keepsExtra { tape.extra = try placement.reserve(history, hiddenSize) }
+    tape.hidden = try placement.reserve(history, hiddenSize)
     if training {
-      tape.hidden = try placement.reserve(timesteps, hiddenSize)
       if cell.hasCellState { tape.cell = try placement.reserve(timesteps, hiddenSize) }
       if spec.recurrentDropout > 0 {
         tape.hiddenMask = try placement.reserve(hiddenSize)
@@ -223,12 +224,8 @@ final class RecurrentRun: LayerRun {
     accumulateTransposedProduct(
       a: d, aStride: gradientWidth, b: pass.pointer(input), bStride: inputWidth,
       c: weight.gradient(pass) + rows.lowerBound * inputWidth, cStride: inputWidth,
-      rows: rows.count, columns: inputWidth, depth: batch * timesteps, scratch: pass.scratch)
-    if let bias {
-      kernels.addColumnSums(
-        d, stride: gradientWidth, rows: batch * timesteps, columns: rows.count,
-        into: bias.gradient(pass) + rows.lowerBound)
-    }
+      sums: bias.map { $0.gradient(pass) + rows.lowerBound }, rows: rows.count,
+      columns: inputWidth, depth: batch * timesteps, scratch: pass.scratch)
   }
 
   // MARK: Places

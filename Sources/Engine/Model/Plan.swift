@@ -14,7 +14,7 @@ enum Shards {
   static func rows(for graph: Graph) -> Int {
     let largest = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
       .map { $0.shape.reduce(1, *) }.max() ?? 0
-    return largest <= 1 << 16 ? 8 : largest <= 1 << 18 ? 16 : 32
+    return largest <= 1 << 16 ? 8 : 32
   }
 
   static func range(_ shard: Int, rows: Int, batch: Int) -> Range<Int> {

@@ -1,0 +1,91 @@
+/*
+ * processor.h — instructions that Swift has no name for
+ *
+ * Inline functions only: they are compiled into the module that imports them, for the instruction
+ * set of that module, and vanish there. A vector is as wide here as in KernelLevel/Level.swift.
+ */
+#ifndef REFRAIN_PROCESSOR_H
+#define REFRAIN_PROCESSOR_H
+
+#define REFRAIN_INLINE static inline __attribute__((always_inline))
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+#if defined(__AVX512F__)
+#define REFRAIN_LANES 16
+#define REFRAIN_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+#elif defined(__AVX2__)
+#define REFRAIN_LANES 8
+#define REFRAIN_LANE_NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
+#else
+#define REFRAIN_LANES 4
+#define REFRAIN_LANE_NUMBERS {0, 1, 2, 3}
+#endif
+
+typedef float refrain_vector __attribute__((ext_vector_type(REFRAIN_LANES)));
+typedef int refrain_bits __attribute__((ext_vector_type(REFRAIN_LANES)));
+
+/** The root of each lane, correctly rounded. (Swift's squareRoot() is a call for each lane.) */
+REFRAIN_INLINE refrain_vector refrain_square_root(refrain_vector x) {
+  return __builtin_elementwise_sqrt(x);
+}
+
+/** `x` in the first `lanes` lanes, 1 … all; `rest` in the others. */
+REFRAIN_INLINE refrain_vector refrain_replace_rest(refrain_vector x, long lanes, float rest) {
+  refrain_bits is_rest = (refrain_bits)REFRAIN_LANE_NUMBERS >= (int)lanes;
+  return is_rest ? (refrain_vector)rest : x;
+}
+
+/** The first `lanes` floats at `source`, 1 … all; zeros in the other lanes. Reads no further. */
+REFRAIN_INLINE refrain_vector refrain_load_first(const float *source, long lanes) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_loadups512_mask(source, (refrain_vector)0.0f,
+                                        (unsigned short)((1u << lanes) - 1));
+#elif defined(__AVX2__)
+  refrain_bits wanted = (refrain_bits)REFRAIN_LANE_NUMBERS < (int)lanes;
+  return __builtin_ia32_maskloadps256((const refrain_vector *)source, wanted);
+#else
+  return (refrain_vector){source[0], lanes > 1 ? source[1] : 0, lanes > 2 ? source[2] : 0,
+                          lanes > 3 ? source[3] : 0};
+#endif
+}
+
+/** Writes the first `lanes` lanes, 1 … all, and no further. */
+REFRAIN_INLINE void refrain_store_first(refrain_vector x, float *target, long lanes) {
+#if defined(__AVX512F__)
+  __builtin_ia32_storeups512_mask(target, x, (unsigned short)((1u << lanes) - 1));
+#elif defined(__AVX2__)
+  refrain_bits wanted = (refrain_bits)REFRAIN_LANE_NUMBERS < (int)lanes;
+  __builtin_ia32_maskstoreps256((refrain_vector *)target, wanted, x);
+#else
+  target[0] = x[0];
+  if (lanes > 1) target[1] = x[1];
+  if (lanes > 2) target[2] = x[2];
+  if (lanes > 3) target[3] = x[3];
+#endif
+}
+
+/** Asks for a cache line that will soon be read. */
+REFRAIN_INLINE void refrain_prefetch_read(const float *place) { __builtin_prefetch(place, 0); }
+
+/** Asks for a cache line that will soon be read and written. */
+REFRAIN_INLINE void refrain_prefetch(const float *place) { __builtin_prefetch(place, 1); }
+
+/* ---- the thread's floating-point control ----------------------------------------------------- */
+
+#if defined(__x86_64__)
+/** MXCSR. fegetenv() and fesetenv() also save and load the x87 unit, which takes some 100 cycles. */
+REFRAIN_INLINE unsigned refrain_control(void) { return __builtin_ia32_stmxcsr(); }
+REFRAIN_INLINE void refrain_set_control(unsigned control) { __builtin_ia32_ldmxcsr(control); }
+#endif
+
+/** Tells the processor that this is a loop that waits. */
+REFRAIN_INLINE void refrain_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __builtin_arm_yield();
+#endif
+}
+
+#endif

@@ -1,0 +1,28 @@
+// RightMatrix.swift — the right-hand side of a product, as a tile reads it
+//
+// A tile takes row k of a few neighbouring vectors, then row k + 1. Two layouts are worth reading:
+// panels, in which those rows follow each other, and a matrix as it lies, if its rows are short and
+// its columns fill whole vectors.
+
+/// A matrix `[K, N]` whose row k has its vector v at `base[k · rowStride + v · vectorStride]`.
+public struct RightMatrix {
+  public var base: Values
+  public var rowStride: Int
+  public var vectorStride: Int
+
+  private init(base: Values, rowStride: Int, vectorStride: Int) {
+    self.base = base
+    self.rowStride = rowStride
+    self.vectorStride = vectorStride
+  }
+
+  /// What `KernelSet.pack` wrote for K = `depth`, with panels of `panelWidth`.
+  public static func packed(_ panels: Values, depth: Int, panelWidth: Int) -> RightMatrix {
+    RightMatrix(base: panels, rowStride: panelWidth, vectorStride: depth * panelWidth)
+  }
+
+  /// A row-major matrix. N must be a multiple of `panelWidth`, because whole vectors are read.
+  public static func rows(_ base: Values, stride: Int, panelWidth: Int) -> RightMatrix {
+    RightMatrix(base: base, rowStride: stride, vectorStride: panelWidth)
+  }
+}

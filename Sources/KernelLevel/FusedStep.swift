@@ -1,0 +1,173 @@
+// FusedStep.swift — a timestep's product and its gate arithmetic in one pass
+//
+// The weights of one vector of hidden units lie together, gate by gate, so that a tile holds all
+// gates of a few rows for those units. It starts from the pre-activations that the input projection
+// left, adds the recurrent product, and hands each row to the cell's arithmetic while the gates are
+// still in registers.
+
+import CProcessor
+import KernelInterface
+
+/// What a cell does with one vector of hidden units of one row.
+protocol FusedStep {
+  /// One vector for each gate.
+  associatedtype Gates: Strip
+
+  /// How many hidden units `Gates` covers.
+  static var units: Int { get }
+  /// Whether the activations are known when the step is compiled.
+  static var isUsual: Bool { get }
+
+  /// What the sums start from.
+  ///
+  /// - Parameters:
+  ///   - unit: the first hidden unit.
+  ///   - lanes: how many there are, more than `units` less one vector.
+  func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates
+
+  /// Takes the finished sums, and writes what the step has to write.
+  func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int)
+
+  /// The pre-activations `[B, …]`, in which the units of neighbouring gates are hiddenSize apart.
+  var gates: Rows { get }
+  /// How many gates there are in `gates`.
+  static var gateCount: Int { get }
+}
+
+/// Two vectors of hidden units at a time: cells with few gates, and single rows, need more sums at
+/// once than one vector has, or the multiply-adds wait for each other.
+struct Paired<Step: FusedStep>: FusedStep {
+  typealias Gates = Beside<Step.Gates, Step.Gates>
+  var step: Step
+
+  @inline(always) init(_ step: Step) { self.step = step }
+
+  @inline(always) static var units: Int { 2 * Step.units }
+  @inline(always) static var isUsual: Bool { Step.isUsual }
+  @inline(always) static var gateCount: Int { Step.gateCount }
+  @inline(always) var gates: Rows { step.gates }
+
+  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    Gates(
+      left: step.start(row, unit, Step.units),
+      right: step.start(row, unit + Step.units, lanes - Step.units))
+  }
+
+  @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
+    step.finish(gates.left, row, unit, Step.units)
+    step.finish(gates.right, row, unit + Step.units, lanes - Step.units)
+  }
+}
+
+/// Runs a step over all hidden units: `wide` as far as it reaches, `narrow` for the rest.
+@inline(always)
+func run<Wide: FusedStep, Narrow: FusedStep>(
+  _ wide: Wide, _ narrow: Narrow, _ extent: StepExtent, _ product: StepProduct
+) {
+  let width = Vector.scalarCount
+  var factors = Factors(
+    a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,
+    b: product.weights, depth: product.depth)
+  let vectorsPerWidth = Narrow.Gates.vectors * product.weights.vectorStride
+  var unit = 0
+  while unit < extent.hiddenSize {
+    let rest = extent.hiddenSize - unit
+    factors.b.base = product.weights.base + unit / width * vectorsPerWidth
+    if rest > Wide.units - width {
+      runRows(wide, extent.rows, extent.hiddenSize, factors, unit, min(rest, Wide.units))
+      unit += Wide.units
+    } else {
+      runRows(narrow, extent.rows, extent.hiddenSize, factors, unit, min(rest, width))
+      unit += width
+    }
+  }
+}
+
+/// As many rows at a time as leave registers for the weights and for the cell's arithmetic.
+@inline(always)
+private func rowsOfTile(vectors: Int) -> Int {
+  #if LEVEL_V4
+    return min(8, max(1, 24 / vectors))
+  #elseif LEVEL_V3
+    return vectors > 4 ? 1 : min(6, max(2, 8 / vectors))
+  #else
+    return vectors > 4 ? 1 : 2
+  #endif
+}
+
+/// All rows for one vector of hidden units, or several. What is rare, a vector that is not full or
+/// an activation that is looked up, makes do with small tiles: every tile is compiled for each cell.
+@inline(always)
+private func runRows<Step: FusedStep>(
+  _ step: Step, _ rows: Int, _ hiddenSize: Int, _ factors: Factors, _ unit: Int, _ lanes: Int
+) {
+  typealias Gates = Step.Gates
+  if lanes < Step.units || !Step.isUsual {
+    forEachPart(of: rows, atMost: 2) { row, rows in
+      if rows == 1 {
+        runTile(step, factors, row, unit, lanes, as: OneRow<Gates>.self)
+      } else {
+        runTile(step, factors, row, unit, lanes, as: TwoRows<Gates>.self)
+      }
+    }
+    return
+  }
+  let limit = rowsOfTile(vectors: Gates.vectors)
+  forEachPart(of: rows, atMost: limit) { row, part in
+    let end = row + part
+    if end < rows {
+      prefetchGates(step, end, min(part, rows - end), unit, hiddenSize)
+    } else if unit + Step.units < hiddenSize {
+      prefetchGates(step, 0, min(limit, rows), unit + Step.units, hiddenSize)
+    }
+    switch part {
+    case 1: runFullTile(step, factors, row, unit, as: OneRow<Gates>.self)
+    case 2 where limit >= 2: runFullTile(step, factors, row, unit, as: TwoRows<Gates>.self)
+    case 3 where limit >= 3: runFullTile(step, factors, row, unit, as: ThreeRows<Gates>.self)
+    case 4 where limit >= 4: runFullTile(step, factors, row, unit, as: FourRows<Gates>.self)
+    case 5 where limit >= 5: runFullTile(step, factors, row, unit, as: FiveRows<Gates>.self)
+    case 6 where limit >= 6: runFullTile(step, factors, row, unit, as: SixRows<Gates>.self)
+    case 7 where limit >= 7: runFullTile(step, factors, row, unit, as: SevenRows<Gates>.self)
+    case 8 where limit >= 8: runFullTile(step, factors, row, unit, as: EightRows<Gates>.self)
+    default: break
+    }
+  }
+}
+
+/// Asks for the pre-activations of the next tile: they come from a product over all timesteps, and
+/// are the one operand that no cache near by has.
+@inline(always)
+private func prefetchGates<Step: FusedStep>(
+  _ step: Step, _ row: Int, _ rows: Int, _ unit: Int, _ hiddenSize: Int
+) {
+  for row in row..<row + rows {
+    for gate in 0..<Step.gateCount {
+      refrain_prefetch(step.gates[row] + gate * hiddenSize + unit)
+    }
+  }
+}
+
+@inline(never)
+private func runFullTile<Step: FusedStep, T: Tile>(
+  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, as: T.Type
+) where T.Row == Step.Gates {
+  compute(step, factors, row, unit, Step.units, as: T.self)
+}
+
+@inline(never)
+private func runTile<Step: FusedStep, T: Tile>(
+  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+) where T.Row == Step.Gates {
+  compute(step, factors, row, unit, lanes, as: T.self)
+}
+
+@inline(always)
+private func compute<Step: FusedStep, T: Tile>(
+  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+) where T.Row == Step.Gates {
+  var factors = factors
+  factors.a += row * factors.aRowStride
+  var tile = T(start: step, row: row, unit: unit, lanes: lanes)
+  tile.addProduct(factors)
+  tile.finish(step, row: row, unit: unit, lanes: lanes)
+}
