@@ -20,14 +20,22 @@ enum BoundaryError: Error {
 }
 
 /// Runs the body of an exported function.
+///
+/// - Parameter body: takes the caller's floating-point mode, in which callbacks run.
 @inline(__always)
-func boundary(_ body: () throws -> Void) -> Int32 {
+func boundary(_ body: (_ callersMode: ArithmeticMode) throws -> Void) -> Int32 {
   do {
-    try body()
+    try computing(body)
     return Int32(REFRAIN_OK)
   } catch {
     return fail(error)
   }
+}
+
+/// Runs the body of an exported function without callbacks.
+@inline(__always)
+func boundary(_ body: () throws -> Void) -> Int32 {
+  boundary { _ in try body() }
 }
 
 /// Records the message of an error; its status.

@@ -115,9 +115,9 @@ public func refrain_session_evaluate(
   _ session: OpaquePointer!, _ data: UnsafePointer<refrain_dataset>!,
   _ options: UnsafePointer<CChar>!, _ metrics: UnsafeMutablePointer<OpaquePointer?>!
 ) -> refrain_status {
-  boundary {
+  boundary { callersMode in
     let session = try CABI.session(session)
-    let data = try dataSource(data, named: "data")
+    let data = try dataSource(data, named: "data", callersMode)
     let options = try CABI.options(options)
     let result = try required(metrics, named: "metrics")
     result.pointee = try Handles.make(

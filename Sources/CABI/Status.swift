@@ -20,8 +20,13 @@ private nonisolated(unsafe) let statusNames: [UnsafePointer<CChar>] = [
 private nonisolated(unsafe) let unknownStatus = permanent("unknown status")
 private nonisolated(unsafe) let version = permanent(
   "\(REFRAIN_VERSION_MAJOR).\(REFRAIN_VERSION_MINOR).\(REFRAIN_VERSION_PATCH)")
-private nonisolated(unsafe) let buildInfo = permanent(
-  "Refrain \(String(cString: version)), kernels \(kernels.name), \(BLAS.description)")
+// What is said of OpenBLAS changes once, when it is first wanted; both texts stay.
+private nonisolated(unsafe) let firstBuildInfo = permanent(buildInfo())
+private nonisolated(unsafe) let laterBuildInfo = permanent(buildInfo())
+
+private func buildInfo() -> String {
+  "Refrain \(String(cString: version)), kernels \(kernels.name), \(BLAS.description)"
+}
 
 @_cdecl("refrain_last_error") @implementation
 public func refrain_last_error() -> UnsafePointer<CChar>! { LastError.current }
@@ -35,7 +40,9 @@ public func refrain_status_name(_ status: refrain_status) -> UnsafePointer<CChar
 public func refrain_version() -> UnsafePointer<CChar>! { version }
 
 @_cdecl("refrain_build_info") @implementation
-public func refrain_build_info() -> UnsafePointer<CChar>! { buildInfo }
+public func refrain_build_info() -> UnsafePointer<CChar>! {
+  BLAS.isDecided ? laterBuildInfo : firstBuildInfo
+}
 
 @_cdecl("refrain_describe") @implementation
 public func refrain_describe(

@@ -2,6 +2,7 @@
 
 import CRefrain
 import Engine
+import Kernels
 
 /// The structs of an older caller may be shorter; those of a newer one longer.
 private let tensorSize = Int64(MemoryLayout<refrain_tensor>.size)
@@ -100,7 +101,9 @@ func describe(
 }
 
 /// A data set in memory or from a callback.
-func dataSource(_ pointer: UnsafePointer<refrain_dataset>?, named name: String) throws -> DataSource {
+func dataSource(
+  _ pointer: UnsafePointer<refrain_dataset>?, named name: String, _ callersMode: ArithmeticMode
+) throws -> DataSource {
   let pointer = try required(pointer, named: name)
   try check(dataset: pointer, named: name)
   guard let next = pointer.pointee.next_batch else {
@@ -110,9 +113,8 @@ func dataSource(_ pointer: UnsafePointer<refrain_dataset>?, named name: String) 
   return .batches { epoch, batch in
     var supplied = refrain_dataset()
     supplied.struct_size = Int64(MemoryLayout<refrain_dataset>.size)
-    guard next(user, Int64(epoch), Int64(batch), &supplied) == 0 else {
-      throw EngineError.cancelled
-    }
+    let answer = callersMode.lend { next(user, Int64(epoch), Int64(batch), &supplied) }
+    guard answer == 0 else { throw EngineError.cancelled }
     guard supplied.inputs != nil else { return nil }
     return try arrays(&supplied, named: "batch \(batch)")
   }

@@ -28,15 +28,15 @@ public func refrain_trainer_fit(
   _ valid: UnsafePointer<refrain_dataset>!, _ options: UnsafePointer<CChar>!,
   _ progress: refrain_progress_callback!, _ user: UnsafeMutableRawPointer!
 ) -> refrain_status {
-  boundary {
+  boundary { callersMode in
     let trainer = try CABI.trainer(trainer)
-    let train = try dataSource(train, named: "train")
-    let valid = try valid.map { try dataSource($0, named: "valid") }
+    let train = try dataSource(train, named: "train", callersMode)
+    let valid = try valid.map { try dataSource($0, named: "valid", callersMode) }
     let options = try CABI.options(options)
     try trainer.fit(train, validation: valid, options: options) { report in
       guard let progress else { return true }
       var record = refrain_progress(report)
-      return progress(user, &record) == 0
+      return callersMode.lend { progress(user, &record) } == 0
     }
   }
 }

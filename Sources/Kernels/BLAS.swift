@@ -12,8 +12,8 @@
 //   threads do not survive fork. Only the pthread build is used.
 // - A build with 64-bit integers has the same names. It is not used.
 // - Sizes are 32-bit and unchecked. Products that exceed them are refused here.
-// - Fork while another thread is inside would leave our lock locked: the child renews it (Forks),
-//   and still knows the host's thread count. OpenBLAS itself restarts its threads.
+// - OpenBLAS ends its threads before a fork, and starts them anew in parent and child, but not well
+//   while a product is under way: a fork waits until ours are finished, and lets none begin.
 //
 // On x86-64 it is not worth its hazards. One core of an EPYC 9005, OpenBLAS 0.3.21, GFLOP/s of ours
 // and of its kernels for the same instructions: 2048 × 512 × 512 gives 260 and 250 (SkylakeX; it
@@ -29,7 +29,7 @@ import Synchronization
 public enum BLAS {
   /// For logs: OpenBLAS's own description, or why it is not in use. Never loads it.
   public static var description: String {
-    guard wasAsked.load(ordering: .acquiring) else { return "OpenBLAS not loaded" }
+    guard isDecided else { return "OpenBLAS not loaded" }
     return switch outcome {
     case .found(let library): library.configuration
     case .refused(let reason): reason
@@ -79,6 +79,9 @@ public enum BLAS {
     case refused(String)
   }
 
+  /// Whether a product has been large enough to look for OpenBLAS.
+  public static var isDecided: Bool { wasAsked.load(ordering: .acquiring) }
+
   private static let wasAsked = Atomic<Bool>(false)
 
   private static var library: BLASLibrary? {
@@ -99,7 +102,7 @@ public enum BLAS {
     guard library.parallelism == 1, !library.configuration.split(separator: " ").contains("USE64BITINT") else {
       return .refused("\(library.configuration) not used: no pthread build with 32-bit integers")
     }
-    Forks.observe()
+    BLASThreads.shared.observeForks()
     return .found(library)
   }()
 }
@@ -142,20 +145,32 @@ final class BLASThreads: @unchecked Sendable {
   static let shared = BLASThreads()
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let isIdle = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   // Guarded by the mutex.
   private var callers = 0
   /// The host's thread count, while it is not in force.
   private var hostThreads: CInt?
 
-  private init() { pthread_mutex_init(mutex, nil) }
-
-  /// Exists; see Forks.
-  func prepare() {}
-
-  /// Called in a new child, which has one thread, outside of any call.
-  func renewAfterFork() {
+  private init() {
     pthread_mutex_init(mutex, nil)
-    callers = 0
+    pthread_cond_init(isIdle, nil)
+  }
+
+  /// To be called once, after OpenBLAS was loaded: what is registered last is called first, so its
+  /// own preparation for a fork finds no product of ours under way.
+  fileprivate func observeForks() {
+    pthread_atfork(
+      {
+        let own = BLASThreads.shared
+        pthread_mutex_lock(own.mutex)
+        while own.callers > 0 { pthread_cond_wait(own.isIdle, own.mutex) }
+      },
+      { pthread_mutex_unlock(BLASThreads.shared.mutex) },
+      {
+        let own = BLASThreads.shared
+        pthread_mutex_init(own.mutex, nil)
+        pthread_cond_init(own.isIdle, nil)
+      })
   }
 
   fileprivate func enter(_ library: BLASLibrary) {
@@ -175,6 +190,7 @@ final class BLASThreads: @unchecked Sendable {
     if callers == 0, let count = hostThreads {
       if count != 1 { library.setThreadCount(count) }
       hostThreads = nil
+      pthread_cond_broadcast(isIdle)
     }
     pthread_mutex_unlock(mutex)
   }

@@ -3,7 +3,7 @@
 // The caller is worker 0; the others sleep on a condition variable between runs, after a short
 // while in which another run would find them awake. Tasks are handed
 // out by a counter, so which worker takes which task is left to chance: results must not depend on
-// it. Workers compute in the caller's floating-point environment, and take no signals.
+// it. Workers compute in the caller's arithmetic mode, and take no signals.
 
 import Glibc
 import Synchronization
@@ -82,7 +82,7 @@ private final class Crew: @unchecked Sendable {
   private var isDismissed = false
   private var tasks = 0
   private var body: UnsafePointer<Body>?
-  private var floatingPoint = fenv_t()
+  private var mode = ArithmeticMode.current
 
   /// How often a thread lets others run before it sleeps: some ten microseconds, a fraction of what
   /// waking up costs.
@@ -159,7 +159,7 @@ private final class Crew: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         self.body = pointer
         self.tasks = tasks
-        fegetenv(&floatingPoint)
+        mode = ArithmeticMode.current
         nextTask.store(0, ordering: .relaxed)
         working.store(size, ordering: .relaxed)
         runs.add(1, ordering: .releasing)
@@ -197,10 +197,10 @@ private final class Crew: @unchecked Sendable {
       guard !isDismissed, let body else { break }
       seen = runs.load(ordering: .relaxed)
       let tasks = tasks
-      var environment = floatingPoint
+      let mode = mode
       pthread_mutex_unlock(mutex)
 
-      fesetenv(&environment)
+      mode.apply()
       takeTasks(tasks, body.pointee, worker: worker)
 
       if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {

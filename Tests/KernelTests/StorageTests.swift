@@ -30,15 +30,19 @@ import Testing
     #expect(isDenormalArithmeticExact())
     let (nearest, upward): (Int32, Int32) = (0, 0x800)  // FE_TONEAREST and FE_UPWARD
     fesetround(upward)
-    withDenormalsFlushed {
+    computing { callersMode in
       #expect(!isDenormalArithmeticExact())
-      withDenormalsFlushed { #expect(!isDenormalArithmeticExact()) }
+      callersMode.lend {
+        #expect(isDenormalArithmeticExact())
+        #expect(fegetround() == upward)
+      }
+      computing { _ in #expect(!isDenormalArithmeticExact()) }
       #expect(!isDenormalArithmeticExact())
     }
     #expect(isDenormalArithmeticExact())
     #expect(fegetround() == upward)
     fesetround(nearest)
-    #expect(throws: Failure.self) { try withDenormalsFlushed { throw Failure() } }
+    #expect(throws: Failure.self) { try computing { _ in throw Failure() } }
     #expect(isDenormalArithmeticExact())
   }
 }

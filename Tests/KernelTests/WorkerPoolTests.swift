@@ -91,7 +91,7 @@ private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
     let unblocked = Atomic<Int>(0)
     let denormals = Atomic<Int>(0)
     let arrived = Atomic<Int>(0)
-    withDenormalsFlushed {
+    computing { _ in
       pool.run(tasks: 2) { _, worker in
         arrived.add(1, ordering: .relaxed)
         while arrived.load(ordering: .relaxed) < 2 { usleep(100) }

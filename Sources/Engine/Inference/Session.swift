@@ -228,7 +228,7 @@ private final class Stream {
   }
 
   func run() {
-    withDenormalsFlushed { executor.forward(0..<lanes, plan, pass()) }
+    executor.forward(0..<lanes, plan, pass())
   }
 
   func reset(_ lanes: Range<Int>) {

@@ -137,12 +137,9 @@ final class Executor {
     _ body: (_ shard: Int, _ rows: Range<Int>, _ pass: Pass) -> Void
   ) {
     pool.run(tasks: shardCount(batch)) { shard, worker in
-      withDenormalsFlushed {
-        let rows = Shards.range(shard, rows: shardRows, batch: batch)
-        body(
-          shard, rows,
-          pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
-      }
+      let rows = Shards.range(shard, rows: shardRows, batch: batch)
+      body(
+        shard, rows, pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
     }
   }
 
@@ -178,11 +175,9 @@ final class Executor {
   /// Adds the parameters' gradients of a whole batch.
   func addGradients(batch: Int, _ plan: Plan, _ settings: Settings) {
     pool.run(tasks: plan.gradientTasks.count) { index, worker in
-      withDenormalsFlushed {
-        let task = plan.gradientTasks[index]
-        plan.runs[task.run].addGradients(
-          task: task.task, batch: batch, pass(plan, worker: worker, firstRow: 0, settings))
-      }
+      let task = plan.gradientTasks[index]
+      plan.runs[task.run].addGradients(
+        task: task.task, batch: batch, pass(plan, worker: worker, firstRow: 0, settings))
     }
   }
 

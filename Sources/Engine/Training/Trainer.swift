@@ -287,17 +287,15 @@ public final class Trainer {
     let clipValue = Float(options.clipValue ?? .infinity)
     let parameters = model.parameters.values.pointer
     executor.pool.run(tasks: pieces.count) { index, _ in
-      withDenormalsFlushed {
-        let piece = pieces[index]
-        kernels.update(
-          OptimizerStep(
-            rule: rule, learningRate: rate, gradientScale: Float(scale), clipValue: clipValue,
-            weightDecay: options.optimizer.weightDecay, count: piece.count,
-            parameters: parameters + piece.lowerBound,
-            gradients: gradients.pointer + piece.lowerBound,
-            first: firstMoments.map { $0.pointer + piece.lowerBound },
-            second: secondMoments.map { $0.pointer + piece.lowerBound }))
-      }
+      let piece = pieces[index]
+      kernels.update(
+        OptimizerStep(
+          rule: rule, learningRate: rate, gradientScale: Float(scale), clipValue: clipValue,
+          weightDecay: options.optimizer.weightDecay, count: piece.count,
+          parameters: parameters + piece.lowerBound,
+          gradients: gradients.pointer + piece.lowerBound,
+          first: firstMoments.map { $0.pointer + piece.lowerBound },
+          second: secondMoments.map { $0.pointer + piece.lowerBound }))
     }
     updates += 1
     hasGradients = false
