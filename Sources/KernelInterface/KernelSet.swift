@@ -31,11 +31,11 @@ public protocol KernelSet: SendableMetatype {
     _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int,
     into packed: MutableValues)
 
-  /// Packs `b` `[K, G·H]` for the steps of a cell with G gates: the panel of each gate for the first
-  /// `panelWidth` hidden units, then the same for the next. Writes G · K · H values, with H rounded up
-  /// to a multiple of `panelWidth`. `columns` is G·H, a multiple of `groups`.
+  /// Packs `b` `[K, G·H]` for the steps of a cell with G gates: for the first `panelWidth` hidden
+  /// units K rows, each with the vectors of all gates, then the same for the next units. Writes
+  /// G · K · H values, with H rounded up to a multiple of `panelWidth`. `columns` is G·H.
   static func pack(
-    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroups groups: Int,
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroupsOf gates: Int,
     into packed: MutableValues)
 
   /// c `[M, N]` = a `[M, K]` · b `[K, N]`, or c += with `accumulate`. Any size may be 0; K = 0

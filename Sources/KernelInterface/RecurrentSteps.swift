@@ -46,7 +46,7 @@ public struct StepExtent {
 public struct StepProduct {
   /// `[B, K]`. Overlaps nothing that the step writes.
   public var input: Rows
-  /// `[K, G·H]`, packed in G groups: see `KernelSet.pack(inGroups:)`.
+  /// `[K, G·H]` for G gates: see `RightMatrix.grouped`.
   public var weights: RightMatrix
   /// K.
   public var depth: Int
@@ -155,10 +155,10 @@ public struct LSTMStepGradient {
 /// r = σ(a_r)  z = σ(a_z)  n = τ(a_n + r ⊙ q);  h = (1 − z) ⊙ n + z ⊙ h₋
 ///
 /// q is the candidate's recurrent part, weight_hn h₋ + bias_hn: the reset gate is applied after the
-/// product, as in cuDNN, PyTorch and Keras's default. The product has three groups, for r, z and q.
+/// product, as in cuDNN, PyTorch and Keras's default. The product has three gates: r, z and q.
 ///
 /// With `candidate` nil the term r ⊙ q is left out: then a_n has the product with r ⊙ h₋ instead
-/// (Cho et al. 2014), the product's only group, and r and z are activations already (GRUResetStep
+/// (Cho et al. 2014), the product's only gate, and r and z are activations already (GRUResetStep
 /// made them).
 public struct GRUStep {
   public var extent: StepExtent
@@ -215,7 +215,7 @@ public struct GRUStepGradient {
 
 /// The first half of a GRU whose reset gate comes before the product:
 /// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is the product's input: h₋ after recurrent dropout.
-/// The product has two groups, for r and z.
+/// The product has two gates: r and z.
 public struct GRUResetStep {
   public var extent: StepExtent
   public var product: StepProduct

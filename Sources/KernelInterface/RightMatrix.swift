@@ -1,10 +1,11 @@
 // RightMatrix.swift — the right-hand side of a product, as a tile reads it
 //
-// A tile takes row k of a few neighbouring vectors, then row k + 1. Two layouts are worth reading:
-// panels, in which those rows follow each other, and a matrix as it lies, if its rows are short and
-// its columns fill whole vectors.
+// A tile takes row k of a few neighbouring vectors, then row k + 1. Three layouts are worth reading:
+// panels, in which the rows of a vector follow each other; groups, in which the rows of a cell's
+// gates do; and a matrix as it lies, if its rows are short and its columns fill whole vectors.
 
-/// A matrix `[K, N]` whose row k has its vector v at `base[k · rowStride + v · vectorStride]`.
+/// A matrix `[K, N]` whose row k has its vector v at `base[k · rowStride + v · vectorStride]`. Where
+/// the vectors of G gates form a group, it is group v that is found there, gate after gate.
 public struct RightMatrix {
   public var base: Values
   public var rowStride: Int
@@ -19,6 +20,14 @@ public struct RightMatrix {
   /// What `KernelSet.pack` wrote for K = `depth`, with panels of `panelWidth`.
   public static func packed(_ panels: Values, depth: Int, panelWidth: Int) -> RightMatrix {
     RightMatrix(base: panels, rowStride: panelWidth, vectorStride: depth * panelWidth)
+  }
+
+  /// What `KernelSet.pack(inGroups:)` wrote.
+  public static func grouped(_ groups: Values, depth: Int, gates: Int, panelWidth: Int)
+    -> RightMatrix
+  {
+    let rowStride = gates * panelWidth
+    return RightMatrix(base: groups, rowStride: rowStride, vectorStride: depth * rowStride)
   }
 
   /// A row-major matrix. N must be a multiple of `panelWidth`, because whole vectors are read.

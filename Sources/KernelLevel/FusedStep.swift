@@ -1,7 +1,7 @@
 // FusedStep.swift — a timestep's product and its gate arithmetic in one pass
 //
-// The weights of one vector of hidden units lie together, gate by gate, so that a tile holds all
-// gates of a few rows for those units. It starts from the pre-activations that the input projection
+// The weights of one vector of hidden units form a group, in which every row has all gates, so that
+// a tile holds all gates of a few rows for those units. It starts from the pre-activations that the input projection
 // left, adds the recurrent product, and hands each row to the cell's arithmetic while the gates are
 // still in registers.
 
@@ -37,7 +37,7 @@ protocol FusedStep {
 /// Two vectors of hidden units at a time: cells with few gates, and single rows, need more sums at
 /// once than one vector has, or the multiply-adds wait for each other.
 struct Paired<Step: FusedStep>: FusedStep {
-  typealias Gates = Beside<Step.Gates, Step.Gates>
+  typealias Gates = Twins<Step.Gates>
   var step: Step
 
   @inline(always) init(_ step: Step) { self.step = step }
@@ -49,13 +49,13 @@ struct Paired<Step: FusedStep>: FusedStep {
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     Gates(
-      left: step.start(row, unit, Step.units),
-      right: step.start(row, unit + Step.units, lanes - Step.units))
+      first: step.start(row, unit, Step.units),
+      second: step.start(row, unit + Step.units, lanes - Step.units))
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
-    step.finish(gates.left, row, unit, Step.units)
-    step.finish(gates.right, row, unit + Step.units, lanes - Step.units)
+    step.finish(gates.first, row, unit, Step.units)
+    step.finish(gates.second, row, unit + Step.units, lanes - Step.units)
   }
 }
 
@@ -68,11 +68,10 @@ func run<Wide: FusedStep, Narrow: FusedStep>(
   var factors = Factors(
     a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,
     b: product.weights, depth: product.depth)
-  let vectorsPerWidth = Narrow.Gates.vectors * product.weights.vectorStride
   var unit = 0
   while unit < extent.hiddenSize {
     let rest = extent.hiddenSize - unit
-    factors.b.base = product.weights.base + unit / width * vectorsPerWidth
+    factors.b.base = product.weights.base + unit / width * product.weights.vectorStride
     if rest > Wide.units - width {
       runRows(wide, extent.rows, extent.hiddenSize, factors, unit, min(rest, Wide.units))
       unit += Wide.units
@@ -168,6 +167,6 @@ private func compute<Step: FusedStep, T: Tile>(
   var factors = factors
   factors.a += row * factors.aRowStride
   var tile = T(start: step, row: row, unit: unit, lanes: lanes)
-  tile.addProduct(factors)
+  tile.addGroupedProduct(factors)
   tile.finish(step, row: row, unit: unit, lanes: lanes)
 }

@@ -21,26 +21,22 @@ extension Level {
       for column in stride(from: 0, to: columns, by: panelWidth) {
         packScattered(
           b + column * columnStride, rowStride, columnStride, depth,
-          min(panelWidth, columns - column), packed + column * depth)
+          min(panelWidth, columns - column), packed + column * depth, panelWidth)
       }
     }
   }
-}
 
-extension Level {
   public static func pack(
-    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroups groups: Int,
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroupsOf gates: Int,
     into packed: MutableValues
   ) {
-    let units = columns / groups
-    var target = packed
+    let units = columns / gates
     for unit in stride(from: 0, to: units, by: panelWidth) {
-      for group in 0..<groups {
-        pack(
-          b + (group * units + unit) * columnStride, rowStride: rowStride,
-          columnStride: columnStride, depth: depth, columns: min(panelWidth, units - unit),
-          into: target)
-        target += depth * panelWidth
+      for gate in 0..<gates {
+        packScattered(
+          b + (gate * units + unit) * columnStride, rowStride, columnStride, depth,
+          min(panelWidth, units - unit), packed + unit * gates * depth + gate * panelWidth,
+          gates * panelWidth)
       }
     }
   }
@@ -66,16 +62,17 @@ private func packRows(
 /// Packs one panel whose columns are apart, such as those of a transposed matrix.
 private func packScattered(
   _ source: Values, _ rowStride: Int, _ columnStride: Int, _ depth: Int, _ lanes: Int,
-  _ target: MutableValues
+  _ target: MutableValues, _ targetStride: Int
 ) {
-  let width = Level.panelWidth
-  if lanes < width { target.update(repeating: 0, count: depth * width) }
+  if lanes < Level.panelWidth {
+    for k in 0..<depth { store(.zero, target + k * targetStride, Level.panelWidth) }
+  }
   // Eight rows at a time: every column is read by the cache line, and so is the target written.
   for start in stride(from: 0, to: depth, by: 8) {
     let end = min(start + 8, depth)
     for lane in 0..<lanes {
       let column = source + lane * columnStride
-      for k in start..<end { target[k * width + lane] = column[k * rowStride] }
+      for k in start..<end { target[k * targetStride + lane] = column[k * rowStride] }
     }
   }
 }

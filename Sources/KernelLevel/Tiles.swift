@@ -6,19 +6,27 @@
 
 import KernelInterface
 
-/// Neighbouring vectors of one row.
+/// Some vectors of one row.
 protocol Strip {
   static var vectors: Int { get }
   static var zero: Self { get }
-  /// As many vectors of b, which are `vectorStride` floats apart.
-  init(b: Values, vectorStride: Int)
-  init(c: MutableValues, columns: Int)
-  func write(to c: MutableValues, columns: Int)
+  /// Vectors of b packed in groups, which are `groupStride` floats apart.
+  init(groups b: Values, groupStride: Int)
+  /// How many groups it reads from.
+  static var groups: Int { get }
   /// self += a · b
   mutating func add(_ a: Vector, _ b: Self)
 }
 
-struct OneVector: Strip {
+/// Neighbouring vectors.
+protocol Neighbours: Strip {
+  /// Vectors of b, which are `vectorStride` floats apart.
+  init(b: Values, vectorStride: Int)
+  init(c: MutableValues, columns: Int)
+  func write(to c: MutableValues, columns: Int)
+}
+
+struct OneVector: Neighbours {
   var vector: Vector
 
   static var vectors: Int { 1 }
@@ -28,6 +36,10 @@ struct OneVector: Strip {
   @inline(always) init(b: Values, vectorStride: Int) {
     vector = load(b, Vector.scalarCount)
   }
+  @inline(always) init(groups b: Values, groupStride: Int) {
+    vector = load(b, Vector.scalarCount)
+  }
+  @inline(always) static var groups: Int { 1 }
   @inline(always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
   @inline(always) func write(to c: MutableValues, columns: Int) {
     store(vector, c, columns)
@@ -38,7 +50,7 @@ struct OneVector: Strip {
 }
 
 /// Two strips side by side, the first of them always full.
-struct Beside<Left: Strip, Right: Strip>: Strip {
+struct Beside<Left: Neighbours, Right: Neighbours>: Neighbours {
   var left: Left
   var right: Right
 
@@ -54,6 +66,11 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
     left = Left(b: b, vectorStride: vectorStride)
     right = Right(b: b + Left.vectors * vectorStride, vectorStride: vectorStride)
   }
+  @inline(always) init(groups b: Values, groupStride: Int) {
+    left = Left(groups: b, groupStride: groupStride)
+    right = Right(groups: b + Self.leftColumns, groupStride: groupStride)
+  }
+  @inline(always) static var groups: Int { 1 }
   @inline(always) init(c: MutableValues, columns: Int) {
     left = Left(c: c, columns: Self.leftColumns)
     right = Right(c: c + Self.leftColumns, columns: columns - Self.leftColumns)
@@ -68,13 +85,34 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
   }
 }
 
+/// The strips of neighbouring hidden units, whose weights are in groups of their own.
+struct Twins<Half: Strip>: Strip {
+  var first: Half
+  var second: Half
+
+  @inline(always) static var vectors: Int { 2 * Half.vectors }
+  @inline(always) static var groups: Int { 2 * Half.groups }
+  @inline(always) static var zero: Self { Self(first: .zero, second: .zero) }
+
+  @inline(always) init(first: Half, second: Half) {
+    self.first = first
+    self.second = second
+  }
+  @inline(always) init(groups b: Values, groupStride: Int) {
+    first = Half(groups: b, groupStride: groupStride)
+    second = Half(groups: b + Half.groups * groupStride, groupStride: groupStride)
+  }
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
+    first.add(a, b.first)
+    second.add(a, b.second)
+  }
+}
+
 /// Rows of strips. `row` and `unit` in a step's functions are those of the tile's first element.
 protocol Tile {
   associatedtype Row: Strip
   static var rows: Int { get }
   static var zero: Self { get }
-  init(c: MutableValues, stride: Int, columns: Int)
-  func write(to c: MutableValues, stride: Int, columns: Int)
   init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int) where Step.Gates == Row
   func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
   where Step.Gates == Row
@@ -84,18 +122,36 @@ protocol Tile {
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row)
 }
 
+/// A tile that is a block of a matrix c in memory.
+protocol Block: Tile where Row: Neighbours {
+  init(c: MutableValues, stride: Int, columns: Int)
+  func write(to c: MutableValues, stride: Int, columns: Int)
+}
+
 extension Tile {
   /// self += a · b over the whole depth.
   @inline(always)
-  mutating func addProduct(_ factors: Factors) {
+  mutating func addProduct(_ factors: Factors) where Row: Neighbours {
+    let vectorStride = factors.b.vectorStride
+    addRows(factors) { Row(b: $0, vectorStride: vectorStride) }
+  }
+
+  /// The same for b packed in groups.
+  @inline(always)
+  mutating func addGroupedProduct(_ factors: Factors) {
+    let groupStride = factors.b.vectorStride
+    addRows(factors) { Row(groups: $0, groupStride: groupStride) }
+  }
+
+  @inline(always)
+  private mutating func addRows(_ factors: Factors, _ row: (Values) -> Row) {
     let aColumnStride = factors.aColumnStride
     let offsets = factors.aOffsets
     let rowStride = factors.b.rowStride
-    let vectorStride = factors.b.vectorStride
     var a = factors.a
     var b = factors.b.base
     for _ in 0..<factors.depth {
-      add(a, offsets, first: 0, Row(b: b, vectorStride: vectorStride))
+      add(a, offsets, first: 0, row(b))
       a += aColumnStride
       b += rowStride
     }
@@ -160,12 +216,6 @@ struct OneRow<Row: Strip>: Tile {
   @inline(always) static var zero: Self { Self(row: .zero) }
 
   @inline(always) init(row: Row) { self.row = row }
-  @inline(always) init(c: MutableValues, stride: Int, columns: Int) {
-    row = Row(c: c, columns: columns)
-  }
-  @inline(always) func write(to c: MutableValues, stride: Int, columns: Int) {
-    row.write(to: c, columns: columns)
-  }
   @inline(always)
   init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
   where Step.Gates == Row {
@@ -182,6 +232,17 @@ struct OneRow<Row: Strip>: Tile {
   }
 }
 
+extension OneRow: Block where Row: Neighbours {
+  @inline(always)
+  init(c: MutableValues, stride: Int, columns: Int) {
+    row = Row(c: c, columns: columns)
+  }
+  @inline(always)
+  func write(to c: MutableValues, stride: Int, columns: Int) {
+    row.write(to: c, columns: columns)
+  }
+}
+
 struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   var upper: Upper
   var lower: Lower
@@ -192,14 +253,6 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   @inline(always) init(upper: Upper, lower: Lower) {
     self.upper = upper
     self.lower = lower
-  }
-  @inline(always) init(c: MutableValues, stride: Int, columns: Int) {
-    upper = Upper(c: c, stride: stride, columns: columns)
-    lower = Lower(c: c + Upper.rows * stride, stride: stride, columns: columns)
-  }
-  @inline(always) func write(to c: MutableValues, stride: Int, columns: Int) {
-    upper.write(to: c, stride: stride, columns: columns)
-    lower.write(to: c + Upper.rows * stride, stride: stride, columns: columns)
   }
   @inline(always)
   init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
@@ -217,6 +270,19 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Upper.Row) {
     upper.add(a, offsets, first: first, b)
     lower.add(a, offsets, first: first + Upper.rows, b)
+  }
+}
+
+extension Above: Block where Upper: Block, Lower: Block {
+  @inline(always)
+  init(c: MutableValues, stride: Int, columns: Int) {
+    upper = Upper(c: c, stride: stride, columns: columns)
+    lower = Lower(c: c + Upper.rows * stride, stride: stride, columns: columns)
+  }
+  @inline(always)
+  func write(to c: MutableValues, stride: Int, columns: Int) {
+    upper.write(to: c, stride: stride, columns: columns)
+    lower.write(to: c + Upper.rows * stride, stride: stride, columns: columns)
   }
 }
 

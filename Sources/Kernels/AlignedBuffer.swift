@@ -26,7 +26,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     }
 
     var address: UnsafeMutableRawPointer?
-    let isLarge = bytes >= 2 * hugePage
+    let isLarge = bytes >= hugePage
     let alignment = isLarge ? hugePage : max(64, MemoryLayout<Element>.alignment)
     guard posix_memalign(&address, alignment, max(bytes, 1)) == 0, let address else {
       throw MemoryError(bytes: bytes)

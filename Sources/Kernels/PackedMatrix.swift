@@ -2,51 +2,68 @@
 
 /// The right-hand matrix b `[K, N]` of products, kept in the order that the kernel reads.
 ///
-/// Any number of threads may multiply at the same time; `update` needs it alone.
+/// Its view may be used by any number of threads at the same time; `update` needs it alone.
 public final class PackedMatrix: @unchecked Sendable {
-  /// K.
-  public let depth: Int
-  /// N.
-  public let columns: Int
-
-  /// G, the gates of a step's product; 1 for a matrix that `multiply` takes.
-  public let groups: Int
-
   private let packed: AlignedBuffer<Float>
-  private var source: Values?
-  private var sourceRowStride = 0
-  private var sourceColumnStride = 0
+  private let gates: Int?
+  /// Valid until the next update, and as long as the matrix.
+  public private(set) var view: PackedView
 
-  /// - Parameter groups: a divisor of `columns`; with more than 1 the matrix is for the product of a
-  ///   cell's timestep, see `stepProduct`.
-  public init(depth: Int, columns: Int, groups: Int = 1) throws(MemoryError) {
+  /// - Parameter gates: if not nil, the matrix is for the product of a timestep of a cell with so many
+  ///   gates, a divisor of `columns`, and not for `PackedView.multiply`.
+  public init(depth: Int, columns: Int, gates: Int? = nil) throws(MemoryError) {
     guard depth >= 0, columns >= 0 else { throw MemoryError(bytes: nil) }
     let width = kernels.panelWidth
-    let (padded, overflow) = (columns / groups).addingReportingOverflow(width - 1)
-    let (all, tooWide) = (padded / width * width).multipliedReportingOverflow(by: groups)
+    let (padded, overflow) = (columns / (gates ?? 1)).addingReportingOverflow(width - 1)
+    let (all, tooWide) = (padded / width * width).multipliedReportingOverflow(by: gates ?? 1)
     let (count, tooMany) = all.multipliedReportingOverflow(by: depth)
     guard !overflow, !tooWide, !tooMany else { throw MemoryError(bytes: nil) }
-    self.depth = depth
-    self.columns = columns
-    self.groups = groups
     packed = try AlignedBuffer(count: count)
+    self.gates = gates
+    let tiles: RightMatrix =
+      if let gates {
+        .grouped(Values(packed.pointer), depth: depth, gates: gates, panelWidth: width)
+      } else {
+        .packed(Values(packed.pointer), depth: depth, panelWidth: width)
+      }
+    view = PackedView(depth: depth, columns: columns, tiles: tiles)
   }
 
   /// Takes over the values of `source`, whose element (k, n) is at
   /// `source[k · rowStride + n · columnStride]`. Large products also read the source itself, so it
   /// must stay, unchanged, until the next update.
   public func update(_ source: Values, rowStride: Int, columnStride: Int) {
-    kernels.pack(
-      source, rowStride: rowStride, columnStride: columnStride, depth: depth, columns: columns,
-      inGroups: groups, into: packed.pointer)
-    self.source = source
-    sourceRowStride = rowStride
-    sourceColumnStride = columnStride
+    if let gates {
+      kernels.pack(
+        source, rowStride: rowStride, columnStride: columnStride, depth: view.depth,
+        columns: view.columns, inGroupsOf: gates, into: packed.pointer)
+    } else {
+      kernels.pack(
+        source, rowStride: rowStride, columnStride: columnStride, depth: view.depth,
+        columns: view.columns, into: packed.pointer)
+    }
+    view.source = source
+    view.sourceRowStride = rowStride
+    view.sourceColumnStride = columnStride
   }
+}
 
+/// What a product needs of a packed matrix. Numbers and pointers only.
+public struct PackedView {
+  /// K.
+  public let depth: Int
+  /// N.
+  public let columns: Int
   /// The matrix as a tile reads it.
-  private var tiles: RightMatrix {
-    .packed(packed.pointer, depth: depth, panelWidth: kernels.panelWidth)
+  private let tiles: RightMatrix
+  fileprivate var source: Values?
+  fileprivate var sourceRowStride = 0
+  fileprivate var sourceColumnStride = 0
+
+  fileprivate init(depth: Int, columns: Int, tiles: RightMatrix) {
+    self.depth = depth
+    self.columns = columns
+    self.tiles = tiles
   }
 
   /// The recurrent product of a timestep whose hidden state is `input`.

@@ -17,29 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void fail(const char *what) {
-  fprintf(stderr, "bench: %s\n", what);
-  exit(1);
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-double quantile(double *values, long count, double fraction) {
-  qsort(values, (size_t)count, sizeof *values, ascending);
-  return values[(long)(fraction * (double)(count - 1) + 0.5)];
-}
 
 /* ---- one workload ---------------------------------------------------------------------------- */
 

@@ -91,11 +91,11 @@ private let isMissing = Comment("SKIPPED: no usable OpenBLAS on this machine")
             b.constant, rowStride: bIsTransposed ? 1 : columns,
             columnStride: bIsTransposed ? depth : 1)
           let (aRowStride, aColumnStride) = aIsTransposed ? (1, rows) : (depth, 1)
-          matrix.multiply(
+          matrix.view.multiply(
             a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
             into: ours.pointer, cStride: columns, rows: rows, accumulate: accumulate)
           #expect(
-            matrix.multiplyWithBLAS(
+            matrix.view.multiplyWithBLAS(
               a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride, part: 0..<depth,
               into: theirs.pointer, cStride: columns, rows: rows, accumulate: accumulate))
           expectClose(

@@ -189,7 +189,7 @@ private struct Problem {
           let matrix = try PackedMatrix(depth: depth, columns: columns)
           matrix.update(
             b.constant, rowStride: problem.bRowStride, columnStride: problem.bColumnStride)
-          matrix.multiply(
+          matrix.view.multiply(
             a.constant, aRowStride: problem.aRowStride, aColumnStride: problem.aColumnStride,
             into: c.pointer, cStride: problem.cStride, rows: rows, accumulate: accumulate)
           expectClose(c.values, problem.expected, tolerance: 2e-5, "\(problem)")

@@ -47,10 +47,12 @@ private struct Recurrence {
   private let weights: Matrix
   private let packed: Memory
   private let panelWidth: Int
+  private let gates: Int
   /// What the product adds in each row, gate after gate.
   let values: [[Double]]
 
   init(_ level: TestedLevel, rows: Int = rowCount, groups: Int, size: Int, seed: UInt64) {
+    gates = groups
     let columns = groups * size
     panelWidth = level.kernels.panelWidth
     // With GRUResetStep the input is also what r is multiplied by.
@@ -60,7 +62,7 @@ private struct Recurrence {
       count: groups * Self.depth * ((size + panelWidth - 1) / panelWidth * panelWidth))
     level.kernels.pack(
       Values(weights.rows.base), rowStride: 1, columnStride: weights.stride, depth: Self.depth,
-      columns: columns, inGroups: groups, into: packed.pointer)
+      columns: columns, inGroupsOf: groups, into: packed.pointer)
     let weightRows = (0..<columns).map(weights.doubles)
     values = (0..<rows).map { [input] row in
       let x = input.doubles(row)
@@ -71,7 +73,8 @@ private struct Recurrence {
   var product: StepProduct {
     StepProduct(
       input: input.rows,
-      weights: .packed(packed.constant, depth: Self.depth, panelWidth: panelWidth),
+      weights: .grouped(
+        packed.constant, depth: Self.depth, gates: gates, panelWidth: panelWidth),
       depth: Self.depth)
   }
 

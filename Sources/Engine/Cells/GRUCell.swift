@@ -35,8 +35,8 @@ struct GRUCell: RecurrentCell {
     resetsAfter ? [0..<3 * hiddenSize] : [resetAndUpdate, candidate]
   }
 
-  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
-    let first = weights.recurrent[0].forward.stepProduct(step.recurrentInput)
+  func forward(_ step: CellStep, _ weights: CellWeights) {
+    let first = weights.forward.first.stepProduct(step.recurrentInput)
     if resetsAfter {
       kernels.forward(
         GRUStep(
@@ -49,13 +49,13 @@ struct GRUCell: RecurrentCell {
           extent: step.extent, product: first, gates: step.gates, reset: step.extra))
       kernels.forward(
         GRUStep(
-          extent: step.extent, product: weights.recurrent[1].forward.stepProduct(step.extra),
+          extent: step.extent, product: weights.forward.last.stepProduct(step.extra),
           gates: step.gates, candidate: nil, candidateBias: nil,
           previousHidden: step.previousHidden, hidden: step.hidden))
     }
   }
 
-  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+  func backward(_ step: CellStepGradient, _ weights: CellWeights) {
     let rows = step.extent.rows
     let dCandidate = step.gates.dropping(2 * hiddenSize)
     kernels.backward(
@@ -63,11 +63,11 @@ struct GRUCell: RecurrentCell {
         extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
         previousHidden: step.previousHidden, dHidden: step.dHidden, dPreviousHidden: step.dHidden))
     if resetsAfter {
-      weights.recurrent[0].multiplyBackward(
+      weights.backward.first.multiply(
         step.extra, part: candidate, into: step.dRecurrentInput, rows: rows,
         accumulate: step.accumulates)
     } else {
-      weights.recurrent[1].multiplyBackward(
+      weights.backward.last.multiply(
         dCandidate, into: step.scratch, rows: rows, accumulate: false)
       kernels.backward(
         GRUResetStepGradient(
@@ -81,7 +81,7 @@ struct GRUCell: RecurrentCell {
         }
       }
     }
-    weights.recurrent[0].multiplyBackward(
+    weights.backward.first.multiply(
       step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, accumulate: true)
   }
 }

@@ -12,20 +12,20 @@ struct LSTMCell: RecurrentCell {
   let gateCount = 4
   let hasCellState = true
 
-  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
+  func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       LSTMStep(
-        extent: step.extent, product: weights.recurrent[0].forward.stepProduct(step.recurrentInput),
+        extent: step.extent, product: weights.forward.first.stepProduct(step.recurrentInput),
         gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
-  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+  func backward(_ step: CellStepGradient, _ weights: CellWeights) {
     kernels.backward(
       LSTMStepGradient(
         extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
-    weights.recurrent[0].multiplyBackward(
+    weights.backward.first.multiply(
       step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
   }
 }

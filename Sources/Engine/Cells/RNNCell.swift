@@ -8,19 +8,19 @@ struct RNNCell: RecurrentCell {
   let hiddenSize: Int
   let gateCount = 1
 
-  func forward(_ step: CellStep, _ weights: RecurrentWeights) {
+  func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       RNNStep(
-        extent: step.extent, product: weights.recurrent[0].forward.stepProduct(step.recurrentInput),
+        extent: step.extent, product: weights.forward.first.stepProduct(step.recurrentInput),
         gates: step.gates, previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
-  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights) {
+  func backward(_ step: CellStepGradient, _ weights: CellWeights) {
     kernels.backward(
       RNNStepGradient(
         extent: step.extent, gates: step.gates, dHidden: step.dHidden,
         dPreviousHidden: step.dHidden))
-    weights.recurrent[0].multiplyBackward(
+    weights.backward.first.multiply(
       step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
   }
 }

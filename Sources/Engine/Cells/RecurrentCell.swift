@@ -28,8 +28,8 @@ protocol RecurrentCell: Sendable {
   /// What the gradient of each part of weight_hh is made of, once backward has run.
   var recurrentGradients: [RecurrentGradient] { get }
 
-  func forward(_ step: CellStep, _ weights: RecurrentWeights)
-  func backward(_ step: CellStepGradient, _ weights: RecurrentWeights)
+  func forward(_ step: CellStep, _ weights: CellWeights)
+  func backward(_ step: CellStepGradient, _ weights: CellWeights)
 }
 
 extension RecurrentCell {
@@ -102,15 +102,37 @@ struct CellStepGradient {
   let scratch: Rows
 }
 
+/// The recurrent weights as a timestep takes them. Numbers and pointers only: a timestep counts no
+/// references.
+struct CellWeights {
+  /// For the first and the last of the cell's `recurrentParts`.
+  let forward: (first: PackedView, last: PackedView)
+  private let backwards: (first: PackedView, last: PackedView)?
+  /// bias_hh of the cell's `separateBias`; nil without.
+  let separateBias: Values?
+
+  init(
+    forward: (PackedView, PackedView), backward: (PackedView, PackedView)?, separateBias: Values?
+  ) {
+    self.forward = forward
+    backwards = backward
+    self.separateBias = separateBias
+  }
+
+  var backward: (first: PackedView, last: PackedView) {
+    guard let backwards else { preconditionFailure("a backward step without its weights") }
+    return backwards
+  }
+}
+
 /// The parameters of one direction of a recurrent layer, packed.
 final class RecurrentWeights: LayerWeights {
   let input: PackedWeight
-  /// One for each of the cell's `recurrentParts`.
-  let recurrent: [PackedWeight]
   /// `[G·H]`: what the input projection starts from; nil without biases.
   let projectionBias: AlignedBuffer<Float>?
-  /// bias_hh of the cell's `separateBias`; nil without.
-  let separateBias: Values?
+  /// One for each of the cell's `recurrentParts`, which are one or two.
+  private let recurrent: [PackedWeight]
+  private let separateBias: Values?
   private let biases: [PlacedParameter]
   private let separate: Range<Int>
 
@@ -129,6 +151,14 @@ final class RecurrentWeights: LayerWeights {
       ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil
   }
 
+  /// What timesteps need, forward only or backward as well.
+  func cell(backward: Bool) -> CellWeights {
+    let (first, last) = (recurrent[0], recurrent[recurrent.count - 1])
+    return CellWeights(
+      forward: (first.forward, last.forward),
+      backward: backward ? (first.backward, last.backward) : nil, separateBias: separateBias)
+  }
+
   func refresh(backward: Bool) throws {
     try input.refresh(backward: backward)
     for part in recurrent { try part.refresh(backward: backward) }
@@ -143,20 +173,13 @@ final class RecurrentWeights: LayerWeights {
   }
 }
 
-extension PackedWeight {
-  /// c `[B, out]` (+)= x `[B, in]` Wᵀ
-  func multiply(_ x: Rows, into c: Rows, rows: Int, accumulate: Bool) {
-    forward.multiply(
-      x.base, aRowStride: x.stride, into: c.base, cStride: c.stride, rows: rows,
-      accumulate: accumulate)
-  }
-
-  /// c `[B, in]` (+)= dy `[B, out]` W, or of W only the rows of `part`, which dy stands for.
-  func multiplyBackward(
-    _ dy: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, accumulate: Bool
+extension PackedView {
+  /// c `[B, N]` (+)= a `[B, K]` · the matrix, or of it only the rows of `part`, which a stands for.
+  func multiply(
+    _ a: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, accumulate: Bool
   ) {
-    backward.multiply(
-      dy.base, aRowStride: dy.stride, part: part, into: c.base, cStride: c.stride, rows: rows,
+    multiply(
+      a.base, aRowStride: a.stride, part: part, into: c.base, cStride: c.stride, rows: rows,
       accumulate: accumulate)
   }
 }

@@ -80,9 +80,10 @@ public final class Session {
     let stream = try requireStream()
     try stream.requireSingle(.float)
     try stream.prepare()
-    stream.setInput(0, UnsafeRawPointer(x))
-    stream.run()
-    stream.getOutput(0, y)
+    let pass = stream.pass()
+    stream.setInput(0, UnsafeRawPointer(x), pass)
+    stream.run(pass)
+    stream.getOutput(0, y, pass)
   }
 
   /// One timestep of a model with one input of ids and one output.
@@ -91,9 +92,10 @@ public final class Session {
     try stream.requireSingle(.ids)
     try stream.prepare()
     try stream.checkIDs(0, ids, name: "ids")
-    stream.setInput(0, UnsafeRawPointer(ids))
-    stream.run()
-    stream.getOutput(0, y)
+    let pass = stream.pass()
+    stream.setInput(0, UnsafeRawPointer(ids), pass)
+    stream.run(pass)
+    stream.getOutput(0, y, pass)
   }
 
   /// One timestep of any model that can stream; arrays have no axis of timesteps.
@@ -116,9 +118,12 @@ public final class Session {
       try view.check(stepShape(model.outputShape(index)), batch: lanes)
     }
     try stream.prepare()
-    for (index, view) in inputs.enumerated() { stream.setInput(index, UnsafeRawPointer(view.base)) }
-    stream.run()
-    for (index, view) in outputs.enumerated() { stream.getOutput(index, view.floats) }
+    let pass = stream.pass()
+    for (index, view) in inputs.enumerated() {
+      stream.setInput(index, UnsafeRawPointer(view.base), pass)
+    }
+    stream.run(pass)
+    for (index, view) in outputs.enumerated() { stream.getOutput(index, view.floats, pass) }
   }
 
   private func stepShape(_ shape: ValueShape) -> ValueShape {
@@ -212,24 +217,22 @@ private final class Stream {
     }
   }
 
-  private func pass() -> Pass {
+  func pass() -> Pass {
     executor.pass(plan, worker: 0, firstRow: 0, Executor.Settings(state: stateMemory.pointer))
   }
 
-  func setInput(_ index: Int, _ source: UnsafeRawPointer) {
-    let place = plan.places[model.graph.inputs[index]]
-    UnsafeMutableRawPointer(pass().pointer(place.values))
+  func setInput(_ index: Int, _ source: UnsafeRawPointer, _ pass: Pass) {
+    let place = plan.inputs[index]
+    UnsafeMutableRawPointer(pass.pointer(place.values))
       .copyMemory(from: source, byteCount: lanes * place.width * 4)
   }
 
-  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>) {
-    let place = plan.places[model.graph.outputs[index]]
-    target.update(from: pass().pointer(place.values), count: lanes * place.width)
+  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>, _ pass: Pass) {
+    let place = plan.outputs[index]
+    target.update(from: pass.pointer(place.values), count: lanes * place.width)
   }
 
-  func run() {
-    executor.forward(0..<lanes, plan, pass())
-  }
+  func run(_ pass: Pass) { executor.forward(0..<lanes, plan, pass) }
 
   func reset(_ lanes: Range<Int>) {
     let width = model.graph.stateSize

@@ -36,7 +36,7 @@ private final class ActivationRun: LayerRun {
     self.activation = activation
     input = placement.inputs[0]
     output = placement.outputs[0]
-    columns = output.shape.lastAxis
+    columns = output.lastAxis
   }
 
   func forward(_ rows: Range<Int>, _ pass: Pass) {

@@ -55,7 +55,7 @@ private final class ConcatRun: LayerRun {
   init(_ placement: Placement) {
     inputs = placement.inputs
     output = placement.outputs[0]
-    columns = output.shape.lastAxis
+    columns = output.lastAxis
   }
 
   func forward(_ rows: Range<Int>, _ pass: Pass) {
@@ -63,7 +63,7 @@ private final class ConcatRun: LayerRun {
     let y = pass.pointer(output.values, row: rows.lowerBound)
     var column = 0
     for input in inputs {
-      let size = input.shape.lastAxis
+      let size = input.lastAxis
       let x = pass.pointer(input.values, row: rows.lowerBound)
       for i in 0..<vectors {
         (y + i * columns + column).update(from: x + i * size, count: size)
@@ -77,7 +77,7 @@ private final class ConcatRun: LayerRun {
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)
     var column = 0
     for input in inputs {
-      let size = input.shape.lastAxis
+      let size = input.lastAxis
       if pass.wantsGradient(input) {
         let dx = pass.pointer(input.gradients, row: rows.lowerBound)
         for i in 0..<vectors { kernels.add(dy + i * columns + column, dx + i * size, count: size) }

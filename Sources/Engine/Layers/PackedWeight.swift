@@ -4,9 +4,9 @@ import Kernels
 
 /// Forward multiplies by the transpose (x Wᵀ), backward by the matrix itself (dy W).
 final class PackedWeight {
-  let forward: PackedMatrix
+  private let forwardMatrix: PackedMatrix
   /// Made when a trainer first asks for it.
-  private(set) var backward: PackedMatrix!
+  private var backwardMatrix: PackedMatrix?
   private let source: Values
   private let rows: Int
   private let columns: Int
@@ -14,18 +14,25 @@ final class PackedWeight {
   /// - Parameters:
   ///   - part: the rows of the weight to take; all by default.
   ///   - gates: how many gates those rows are of, if forward is the product of a timestep.
-  init(_ weight: PlacedParameter, part: Range<Int>? = nil, gates: Int = 1) throws {
+  init(_ weight: PlacedParameter, part: Range<Int>? = nil, gates: Int? = nil) throws {
     columns = weight.shape[1]
     let part = part ?? 0..<weight.shape[0]
     rows = part.count
     source = Values(weight.values + part.lowerBound * columns)
-    forward = try PackedMatrix(depth: columns, columns: rows, groups: gates)
+    forwardMatrix = try PackedMatrix(depth: columns, columns: rows, gates: gates)
+  }
+
+  var forward: PackedView { forwardMatrix.view }
+  var backward: PackedView {
+    guard let backwardMatrix else { preconditionFailure("a backward pass without its weights") }
+    return backwardMatrix.view
   }
 
   func refresh(backward needsBackward: Bool) throws {
-    forward.update(source, rowStride: 1, columnStride: columns)
+    forwardMatrix.update(source, rowStride: 1, columnStride: columns)
     guard needsBackward else { return }
-    if backward == nil { backward = try PackedMatrix(depth: rows, columns: columns) }
-    backward.update(source, rowStride: columns, columnStride: 1)
+    let matrix = try backwardMatrix ?? PackedMatrix(depth: rows, columns: columns)
+    backwardMatrix = matrix
+    matrix.update(source, rowStride: columns, columnStride: 1)
   }
 }

@@ -19,6 +19,7 @@ extension RecurrentRun {
     var (hidden, cellState) = states(entering: schedule.active.lowerBound, schedule, rows, pass)
     setInitialState(hidden, cellState, rows, pass)
     if pass.isTraining { clearSkipped(schedule, rows, pass) }
+    let cellWeights = weights.cell(backward: false)
 
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
@@ -32,7 +33,7 @@ extension RecurrentRun {
             recurrentInput: recurrentInput(hidden, t, rows, pass),
             extra: extra(t, rows, pass),
             previousHidden: hidden, hidden: nextHidden, previousCell: cellState, cell: nextCell),
-          weights)
+          cellWeights)
         (hidden, cellState) = (nextHidden, nextCell)
       }
       if spec.returnsSequences { putOut(hidden, t, step, firsts, validity, rows, pass) }
@@ -92,17 +93,17 @@ extension RecurrentRun {
     let count = rows.count * timesteps
     if let bias = weights.projectionBias {
       kernels.broadcast(
-        bias.pointer, gates, stride: cell.gateSize, rows: count, columns: cell.gateSize)
+        bias.pointer, gates, stride: gateSize, rows: count, columns: gateSize)
     }
-    weights.input.multiply(
-      Rows(x, stride: inputSize), into: Rows(gates, stride: cell.gateSize), rows: count,
+    weights.input.forward.multiply(
+      Rows(x, stride: inputSize), into: Rows(gates, stride: gateSize), rows: count,
       accumulate: weights.projectionBias != nil)
   }
 
   private func setInitialState(
     _ hidden: Rows, _ cellState: Rows, _ rows: Range<Int>, _ pass: Pass
   ) {
-    for index in 0..<cell.stateCount {
+    for index in 0..<stateCount {
       let target = index == 0 ? hidden : cellState
       for (i, row) in rows.enumerated() {
         if let state = pass.state {
@@ -170,7 +171,7 @@ extension RecurrentRun {
         (pass.pointer(to.output.values, row: row) + to.output.column)
           .update(from: pass.pointer(tape.finalHidden, row: row), count: hiddenSize)
       }
-      for index in 0..<cell.stateCount {
+      for index in 0..<stateCount {
         let final = pass.pointer(index == 0 ? tape.finalHidden : tape.finalCell, row: row)
         if spec.returnsState {
           pass.pointer(to.finalStates[index].values, row: row)
@@ -221,6 +222,7 @@ extension RecurrentRun {
     startGradients(dHidden, dCell, rows, pass)
 
     let drops = !tape.hiddenMask.isNone
+    let cellWeights = weights.cell(backward: true)
     for step in (0..<timesteps).reversed() {
       let t = schedule.timestep(step)
       if spec.returnsSequences { takeIn(dHidden, t, step, firsts, validity, rows, pass) }
@@ -240,7 +242,7 @@ extension RecurrentRun {
             : state(tape.cell, schedule.timestep(step + 1), rows, pass),
           dHidden: dHidden, dCell: dCell, dRecurrentInput: drops ? dRecurrentInput : dHidden,
           accumulates: !drops, scratch: cellScratch),
-        weights)
+        cellWeights)
       guard drops else { continue }
       for (i, row) in rows.enumerated() {
         kernels.addProduct(
@@ -290,15 +292,15 @@ extension RecurrentRun {
 
   private func backwardThroughProjection(_ rows: Range<Int>, _ pass: Pass) {
     guard !tape.inputMask.isNone else {
-      weights.input.multiplyBackward(
-        Rows(pass.pointer(tape.gates, row: rows.lowerBound), stride: cell.gateSize),
+      weights.input.backward.multiply(
+        Rows(pass.pointer(tape.gates, row: rows.lowerBound), stride: gateSize),
         into: Rows(pass.pointer(to.input.gradients, row: rows.lowerBound), stride: inputSize),
         rows: rows.count * timesteps, accumulate: true)
       return
     }
     for row in rows {
-      weights.input.multiplyBackward(
-        Rows(pass.pointer(tape.gates, row: row), stride: cell.gateSize),
+      weights.input.backward.multiply(
+        Rows(pass.pointer(tape.gates, row: row), stride: gateSize),
         into: Rows(pass.scratch, stride: inputSize), rows: timesteps, accumulate: false)
       let mask = pass.pointer(tape.inputMask, row: row)
       let dx = pass.pointer(to.input.gradients, row: row)

@@ -77,6 +77,8 @@ final class RecurrentRun: LayerRun {
   let timesteps: Int
   let inputSize: Int
   let hiddenSize: Int
+  let gateSize: Int
+  let stateCount: Int
   private let weightIH: PlacedParameter
   private let weightHH: PlacedParameter
   private let biasIH: PlacedParameter?
@@ -96,6 +98,8 @@ final class RecurrentRun: LayerRun {
     timesteps = connections.input.timesteps
     inputSize = spec.inputSize
     hiddenSize = cell.hiddenSize
+    gateSize = cell.gateSize
+    stateCount = cell.stateCount
 
     let training = placement.isTraining
     let history = training ? timesteps : 1

@@ -18,11 +18,15 @@ struct Slot: Sendable {
   var isNone: Bool { offset < 0 }
 }
 
-/// One value of the model within a workspace.
+/// One value of the model within a workspace. Numbers only, so that a pass copies it freely.
 struct ValuePlace: Sendable {
   /// Among the model's values.
   let index: Int
-  let shape: ValueShape
+  let type: ElementType
+  let hasTime: Bool
+  /// Elements of one batch row at one timestep, and of those the last axis.
+  let stepWidth: Int
+  let lastAxis: Int
   let isModelInput: Bool
   /// Timesteps, 1 for values without a time axis.
   let timesteps: Int
@@ -36,8 +40,6 @@ struct ValuePlace: Sendable {
 
   /// Elements of one batch row.
   var width: Int { values.width }
-  /// Elements of one batch row at one timestep.
-  var stepWidth: Int { shape.width }
 }
 
 /// What a layer is given to place itself: its inputs and outputs, and a way to reserve memory.

@@ -162,7 +162,7 @@ struct Batch {
   /// - Parameter offset: the workspace's row for the first of `rows`.
   func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ graph: Graph, _ pass: Pass) {
     for (index, input) in inputs.enumerated() {
-      let place = plan.places[graph.inputs[index]]
+      let place = plan.inputs[index]
       for row in rows {
         let local = offset + row - rows.lowerBound
         let from = input.view.base + source(row) * input.timesteps * input.width * 4

@@ -145,11 +145,11 @@ final class Executor {
 
   /// All layers forward, for rows whose inputs are in the workspace.
   func forward(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
-    for (index, node) in graph.nodes.enumerated() {
-      for output in node.outputs { joinValidities(output, rows, plan, pass) }
-      plan.runs[index].forward(rows, pass)
-      for output in node.outputs {
-        clearPadding(plan.places[output], plan.places[output].values, rows, pass)
+    for turn in plan.turns {
+      for join in turn.joins { joinValidities(plan.joins[join], rows, pass) }
+      turn.run.forward(rows, pass)
+      for output in turn.outputs {
+        clearPadding(plan.given[output], plan.given[output].values, rows, pass)
       }
     }
   }
@@ -164,11 +164,11 @@ final class Executor {
 
   /// All layers backward, for rows whose outputs' gradients are in the workspace.
   func backward(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
-    for (index, node) in graph.nodes.enumerated().reversed() {
-      for output in node.outputs {
-        clearPadding(plan.places[output], plan.places[output].gradients, rows, pass)
+    for turn in plan.turns.reversed() {
+      for output in turn.outputs {
+        clearPadding(plan.given[output], plan.given[output].gradients, rows, pass)
       }
-      plan.runs[index].backward(rows, pass)
+      turn.run.backward(rows, pass)
     }
   }
 
@@ -183,7 +183,7 @@ final class Executor {
 
   /// Zeros at the timesteps beyond each row's length.
   private func clearPadding(_ place: ValuePlace, _ slot: Slot, _ rows: Range<Int>, _ pass: Pass) {
-    guard place.shape.type == .float, !slot.isNone, let validity = pass.validity(place.validity)
+    guard place.type == .float, !slot.isNone, let validity = pass.validity(place.validity)
     else { return }
     for row in rows {
       let length = Int(validity.lengths[row])
@@ -193,15 +193,13 @@ final class Executor {
     }
   }
 
-  private func joinValidities(_ value: Int, _ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
-    guard let index = graph.values[value].validity, case .all(let sources) = graph.validities[index],
-      !pass.validities[index].isFull
-    else { return }
-    let joined = pass.validities[index]
+  private func joinValidities(_ join: Plan.Join, _ rows: Range<Int>, _ pass: Pass) {
+    let joined = pass.validities[join.validity]
+    guard !joined.isFull else { return }
     for row in rows {
       var length = Int32(joined.timesteps)
       for t in 0..<joined.timesteps { joined.row(row)[t] = 1 }
-      for source in sources {
+      for source in join.sources {
         guard let validity = pass.validity(source) else { continue }
         length = min(length, validity.lengths[row])
         for t in 0..<joined.timesteps { joined.row(row)[t] &= validity.row(row)[t] }

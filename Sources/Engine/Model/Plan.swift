@@ -39,10 +39,34 @@ final class Plan {
     let task: Int
   }
 
+  /// A layer's turn in a pass. A pass takes turns very often in a stream, so it holds no more than
+  /// what a turn needs, and counts no references.
+  struct Turn {
+    /// The plan owns it.
+    unowned(unsafe) let run: any LayerRun
+    /// Its outputs, in `given`.
+    let outputs: Range<Int>
+    /// Flags to be joined before it runs, in `joins`.
+    let joins: Range<Int>
+  }
+
+  /// Flags that say what counts in several sequences at once.
+  struct Join {
+    let validity: Int
+    let sources: [Int]
+  }
+
   let key: Key
   let places: [ValuePlace]
   let validities: [ValidityPlace]
   let runs: [any LayerRun]
+  let turns: [Turn]
+  /// What the layers give, in their order.
+  let given: [ValuePlace]
+  let joins: [Join]
+  /// The model's.
+  let inputs: [ValuePlace]
+  let outputs: [ValuePlace]
   let gradientTasks: [GradientTask]
   /// Floats of the workspace, and of each thread's scratch.
   let floats: Int
@@ -76,7 +100,8 @@ final class Plan {
       let hasGradient = isTraining && value.shape.type == .float
       places.append(
         ValuePlace(
-          index: index, shape: value.shape, isModelInput: graph.inputs.contains(index),
+          index: index, type: value.shape.type, hasTime: value.shape.hasTime,
+          stepWidth: value.shape.width, lastAxis: value.shape.lastAxis, isModelInput: graph.inputs.contains(index),
           timesteps: timesteps, values: try reservations.reserve(width),
           gradients: hasGradient ? try reservations.reserve(width) : .none,
           validity: value.validity))
@@ -98,9 +123,30 @@ final class Plan {
         tasks += (0..<run.gradientTasks).map { GradientTask(run: index, task: $0) }
       }
     }
+    var turns: [Turn] = []
+    var given: [ValuePlace] = []
+    var joins: [Join] = []
+    for (node, run) in zip(graph.nodes, runs) {
+      let (firstOutput, firstJoin) = (given.count, joins.count)
+      given += node.outputs.map { places[$0] }
+      for output in node.outputs {
+        if let index = graph.values[output].validity, case .all(let sources) = graph.validities[index]
+        {
+          joins.append(Join(validity: index, sources: sources))
+        }
+      }
+      turns.append(
+        Turn(
+          run: run, outputs: firstOutput..<given.count, joins: firstJoin..<joins.count))
+    }
     self.places = places
     self.validities = validities
     self.runs = runs
+    self.turns = turns
+    self.given = given
+    self.joins = joins
+    inputs = graph.inputs.map { places[$0] }
+    outputs = graph.outputs.map { places[$0] }
     gradientTasks = tasks
     floats = reservations.floats
     scratch = reservations.scratch
@@ -108,7 +154,7 @@ final class Plan {
 
   /// Layers that join sequences need as many timesteps in each.
   private static func checkTimeAxes(_ node: Node, _ places: [ValuePlace]) throws {
-    let timed = node.inputs.map { places[$0] }.filter(\.shape.hasTime)
+    let timed = node.inputs.map { places[$0] }.filter(\.hasTime)
     guard let first = timed.first else { return }
     for other in timed where other.timesteps != first.timesteps {
       throw EngineError.argument(

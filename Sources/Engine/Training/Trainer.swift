@@ -139,7 +139,7 @@ public final class Trainer {
     executor.forEachShard(of: batch.count, plan, settings) { _, rows, pass in
       executor.clearGradients(rows, plan, pass)
       for (index, view) in outputGradients.enumerated() {
-        let place = plan.places[model.graph.outputs[index]]
+        let place = plan.outputs[index]
         pass.pointer(place.gradients, row: rows.lowerBound).update(
           from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
       }
@@ -230,7 +230,7 @@ public final class Trainer {
   ) {
     for (index, view) in views.enumerated() {
       guard let view else { continue }
-      let place = plan.places[model.graph.inputs[index]]
+      let place = plan.inputs[index]
       (view.floats + rows.lowerBound * place.width).update(
         from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
       clearMasked(view, place, rows, pass)
@@ -351,7 +351,7 @@ public final class Trainer {
     let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
     let step = "update \(updates + 1)"
     func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
-      slot.isNone || place.shape.type == .ids
+      slot.isNone || place.type == .ids
         || kernels.isFinite(pass.pointer(slot), count: batch.count * place.width)
     }
     for node in model.graph.nodes {
@@ -394,7 +394,7 @@ func copyOutputs(
   _ pass: Pass
 ) {
   for (index, view) in views.enumerated() {
-    let place = plan.places[model.graph.outputs[index]]
+    let place = plan.outputs[index]
     (view.floats + firstRow * place.width).update(
       from: pass.pointer(place.values, row: rows.lowerBound), count: rows.count * place.width)
   }

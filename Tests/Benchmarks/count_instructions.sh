@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Counts the instructions of one repetition of a few workloads, and compares them with the numbers
+# recorded in instruction_counts.txt: more than 3 % above is a failure.
+#
+#   count_instructions.sh BENCH [--record]
+#
+# callgrind counts the same for the same binary, however busy the machine is. It knows no AVX-512,
+# so the level is x86-64-v3. Start and preparation are taken out by counting two numbers of
+# repetitions. The C library and the allocator are counted too, as they were where the numbers were
+# recorded.
+set -euo pipefail
+cd "$(dirname "$0")"
+bench=$1
+record=${2:-}
+recorded=instruction_counts.txt
+
+count() { # WORKLOAD REPETITIONS
+  REFRAIN_ISA=x86-64-v3 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+    "$bench" --repeat "$1" "$2" 2>&1 | sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+}
+
+failed=0
+lines=
+while read -r workload few many; do
+  instructions=$((($(count "$workload" "$many") - $(count "$workload" "$few")) / (many - few)))
+  lines+=$(printf '%s %d' "$workload" "$instructions")$'\n'
+  before=$(awk -v name="$workload" '$1 == name { print $2 }' "$recorded" 2>/dev/null || true)
+  if [ -z "$before" ]; then
+    printf '%-12s %12d instructions, not recorded yet\n' "$workload" "$instructions"
+    [ -n "$record" ] || failed=1
+    continue
+  fi
+  change=$(awk -v now="$instructions" -v before="$before" 'BEGIN { printf "%+.2f", 100 * (now / before - 1) }')
+  printf '%-12s %12d instructions, %s %%\n' "$workload" "$instructions" "$change"
+  if awk -v c="$change" 'BEGIN { exit !(c > 3) }'; then failed=1; fi
+done <<'END'
+T1-lstm 2 6
+T1-gru 2 6
+I1-lstm 10 60
+I1-gru 10 60
+S1-lstm-20 1000 21000
+S1-lstm-64 1000 11000
+S1-gru-20 1000 21000
+S1-gru-64 1000 11000
+END
+
+if [ -n "$record" ]; then
+  printf '# Instructions of one repetition at x86-64-v3, counted by callgrind. See count_instructions.sh.\n%s' \
+    "$lines" > "$recorded"
+  exit 0
+fi
+[ "$failed" = 0 ] || echo "instruction counts have grown by more than 3 %, or are not recorded" >&2
+exit "$failed"
