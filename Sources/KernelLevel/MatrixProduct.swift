@@ -127,7 +127,7 @@ private func multiplyStrip(_ product: Product, rows: Int, vectors: Int, columns:
 }
 
 @inline(always)
-private func multiplyStrip<Row: Neighbours>(
+private func multiplyStrip<Row: Strip>(
   _ product: Product, rows: Int, columns: Int, as: Row.Type
 ) {
   forEachPart(of: rows, atMost: tileRows) { firstRow, rows in
@@ -167,7 +167,7 @@ private func prefetchRows(of product: Product, vectors: Int, rows: Int) {
 
 /// As many rows as `vectorsOfTile` gives wide tiles.
 @inline(always)
-private func multiplyFewRows<Row: Neighbours>(
+private func multiplyFewRows<Row: Strip>(
   _ product: Product, rows: Int, columns: Int, as: Row.Type
 ) {
   switch rows {
@@ -196,7 +196,7 @@ private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
 }
 
 @inline(never)
-private func multiplyTile<T: Block>(_ product: Product, columns: Int, as: T.Type) {
+private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
   var tile =
     product.accumulate
     ? T(c: product.c, stride: product.cStride, columns: columns) : T.zero

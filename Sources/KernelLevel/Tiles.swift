@@ -6,27 +6,23 @@
 
 import KernelInterface
 
-/// Some vectors of one row.
+/// Neighbouring vectors of one row.
 protocol Strip {
   static var vectors: Int { get }
   static var zero: Self { get }
-  /// Vectors of b packed in groups, which are `groupStride` floats apart.
+  /// As many vectors of b, which are `vectorStride` floats apart.
+  init(b: Values, vectorStride: Int)
+  /// The same for b packed in groups, which are `groupStride` floats apart.
   init(groups b: Values, groupStride: Int)
   /// How many groups it reads from.
   static var groups: Int { get }
+  init(c: MutableValues, columns: Int)
+  func write(to c: MutableValues, columns: Int)
   /// self += a · b
   mutating func add(_ a: Vector, _ b: Self)
 }
 
-/// Neighbouring vectors.
-protocol Neighbours: Strip {
-  /// Vectors of b, which are `vectorStride` floats apart.
-  init(b: Values, vectorStride: Int)
-  init(c: MutableValues, columns: Int)
-  func write(to c: MutableValues, columns: Int)
-}
-
-struct OneVector: Neighbours {
+struct OneVector: Strip {
   var vector: Vector
 
   static var vectors: Int { 1 }
@@ -50,7 +46,7 @@ struct OneVector: Neighbours {
 }
 
 /// Two strips side by side, the first of them always full.
-struct Beside<Left: Neighbours, Right: Neighbours>: Neighbours {
+struct Beside<Left: Strip, Right: Strip>: Strip {
   var left: Left
   var right: Right
 
@@ -85,27 +81,33 @@ struct Beside<Left: Neighbours, Right: Neighbours>: Neighbours {
   }
 }
 
-/// The strips of neighbouring hidden units, whose weights are in groups of their own.
+/// Two strips of neighbouring hidden units, whose weights are in groups of their own.
 struct Twins<Half: Strip>: Strip {
-  var first: Half
-  var second: Half
+  private var strips: Beside<Half, Half>
 
   @inline(always) static var vectors: Int { 2 * Half.vectors }
   @inline(always) static var groups: Int { 2 * Half.groups }
-  @inline(always) static var zero: Self { Self(first: .zero, second: .zero) }
+  @inline(always) static var zero: Self { Self(strips: .zero) }
+  @inline(always) var first: Half { strips.left }
+  @inline(always) var second: Half { strips.right }
 
+  @inline(always) private init(strips: Beside<Half, Half>) { self.strips = strips }
   @inline(always) init(first: Half, second: Half) {
-    self.first = first
-    self.second = second
+    strips = Beside(left: first, right: second)
+  }
+  @inline(always) init(b: Values, vectorStride: Int) {
+    strips = Beside(b: b, vectorStride: vectorStride)
   }
   @inline(always) init(groups b: Values, groupStride: Int) {
-    first = Half(groups: b, groupStride: groupStride)
-    second = Half(groups: b + Half.groups * groupStride, groupStride: groupStride)
+    strips = Beside(
+      left: Half(groups: b, groupStride: groupStride),
+      right: Half(groups: b + Half.groups * groupStride, groupStride: groupStride))
   }
-  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
-    first.add(a, b.first)
-    second.add(a, b.second)
+  @inline(always) init(c: MutableValues, columns: Int) { strips = Beside(c: c, columns: columns) }
+  @inline(always) func write(to c: MutableValues, columns: Int) {
+    strips.write(to: c, columns: columns)
   }
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
 }
 
 /// Rows of strips. `row` and `unit` in a step's functions are those of the tile's first element.
@@ -113,6 +115,8 @@ protocol Tile {
   associatedtype Row: Strip
   static var rows: Int { get }
   static var zero: Self { get }
+  init(c: MutableValues, stride: Int, columns: Int)
+  func write(to c: MutableValues, stride: Int, columns: Int)
   init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int) where Step.Gates == Row
   func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
   where Step.Gates == Row
@@ -122,16 +126,10 @@ protocol Tile {
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row)
 }
 
-/// A tile that is a block of a matrix c in memory.
-protocol Block: Tile where Row: Neighbours {
-  init(c: MutableValues, stride: Int, columns: Int)
-  func write(to c: MutableValues, stride: Int, columns: Int)
-}
-
 extension Tile {
   /// self += a · b over the whole depth.
   @inline(always)
-  mutating func addProduct(_ factors: Factors) where Row: Neighbours {
+  mutating func addProduct(_ factors: Factors) {
     let vectorStride = factors.b.vectorStride
     addRows(factors) { Row(b: $0, vectorStride: vectorStride) }
   }
@@ -230,9 +228,6 @@ struct OneRow<Row: Strip>: Tile {
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row) {
     row.add(Vector(repeating: a[offsets[first]]), b)
   }
-}
-
-extension OneRow: Block where Row: Neighbours {
   @inline(always)
   init(c: MutableValues, stride: Int, columns: Int) {
     row = Row(c: c, columns: columns)
@@ -271,9 +266,6 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
     upper.add(a, offsets, first: first, b)
     lower.add(a, offsets, first: first + Upper.rows, b)
   }
-}
-
-extension Above: Block where Upper: Block, Lower: Block {
   @inline(always)
   init(c: MutableValues, stride: Int, columns: Int) {
     upper = Upper(c: c, stride: stride, columns: columns)
