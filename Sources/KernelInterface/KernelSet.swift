@@ -27,8 +27,10 @@ public protocol KernelSet: SendableMetatype {
   /// - Parameters:
   ///   - rowStride, columnStride: element (k, n) is at `b[k · rowStride + n · columnStride]`, so a
   ///     transposed matrix is packed by exchanging the two.
+  ///   - panelStride: floats from one panel to the next, at least K · `panelWidth`; more if other rows
+  ///     follow in the same panels.
   static func pack(
-    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int,
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, panelStride: Int,
     into packed: MutableValues)
 
   /// Packs `b` `[K, G·H]` for the steps of a cell with G gates: for the first `panelWidth` hidden

@@ -8,20 +8,21 @@ import KernelInterface
 
 extension Level {
   public static func pack(
-    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int,
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, panelStride: Int,
     into packed: MutableValues
   ) {
     if columnStride == 1 {
       for column in stride(from: 0, to: columns, by: 8 * panelWidth) {
         packRows(
           b + column, rowStride, depth, min(8 * panelWidth, columns - column),
-          packed + column * depth)
+          packed + column / panelWidth * panelStride, panelStride)
       }
     } else {
       for column in stride(from: 0, to: columns, by: panelWidth) {
         packScattered(
           b + column * columnStride, rowStride, columnStride, depth,
-          min(panelWidth, columns - column), packed + column * depth, panelWidth)
+          min(panelWidth, columns - column), packed + column / panelWidth * panelStride,
+          panelWidth)
       }
     }
   }
@@ -44,7 +45,8 @@ extension Level {
 
 /// Packs a few panels whose columns are neighbours: row by row, because rows may lie a page apart.
 private func packRows(
-  _ source: Values, _ rowStride: Int, _ depth: Int, _ columns: Int, _ target: MutableValues
+  _ source: Values, _ rowStride: Int, _ depth: Int, _ columns: Int, _ target: MutableValues,
+  _ panelStride: Int
 ) {
   let width = Level.panelWidth
   let ahead = 8 * rowStride
@@ -53,7 +55,7 @@ private func packRows(
     let place = target + k * width
     @inline(always) func part(_ column: Int, _ lanes: Int) {
       refrain_prefetch_read(row + ahead + column)
-      store(load(row + column, lanes), place + column * depth, width)
+      store(load(row + column, lanes), place + column / width * panelStride, width)
     }
     sweep(columns, part)
   }

@@ -40,7 +40,8 @@ public final class PackedMatrix: @unchecked Sendable {
     } else {
       kernels.pack(
         source, rowStride: rowStride, columnStride: columnStride, depth: view.depth,
-        columns: view.columns, into: packed.pointer)
+        columns: view.columns, panelStride: view.depth * kernels.panelWidth,
+        into: packed.pointer)
     }
     view.source = source
     view.sourceRowStride = rowStride

@@ -135,6 +135,7 @@ private final class DenseRun: LayerRun {
       a: dy, aStride: layer.units, b: pass.pointer(input.values), bStride: layer.inputSize,
       c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
       sums: bias.map { $0.gradient(pass) + range.lowerBound }, rows: range.count,
-      columns: layer.inputSize, depth: batch * vectors, scratch: pass.scratch)
+      columns: layer.inputSize, depth: SequenceRows(batch: batch, timesteps: vectors, lengths: nil),
+      scratch: pass.scratch)
   }
 }

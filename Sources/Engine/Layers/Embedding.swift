@@ -67,12 +67,18 @@ private final class EmbeddingRun: LayerRun {
     UnsafeRawPointer(pass.pointer(input.values, row: row)).assumingMemoryBound(to: Int32.self)
   }
 
+  /// Timesteps of a row within its length.
+  private func timesteps(_ row: Int, _ validity: Validity?) -> Int {
+    validity.map { Int($0.lengths[row]) } ?? input.timesteps
+  }
+
   func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let count = input.timesteps
+    let validity = pass.validity(input.validity)
     for row in rows {
       let ids = ids(row, pass)
       let y = pass.pointer(output.values, row: row)
-      for t in 0..<count {
+      // What lies beyond a length is set to zero when all layers' outputs are.
+      for t in 0..<timesteps(row, validity) {
         (y + t * units).update(from: weight.values + Int(ids[t]) * units, count: units)
       }
       if masksZero, let index = output.validity { narrow(index, row, ids, pass) }
@@ -94,10 +100,11 @@ private final class EmbeddingRun: LayerRun {
 
   func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let gradients = weight.gradient(pass)
+    let validity = pass.validity(input.validity)
     for row in 0..<batch {
       let ids = ids(row, pass)
       let dy = pass.pointer(output.gradients, row: row)
-      for t in 0..<input.timesteps where Int(ids[t]) % gradientTasks == task {
+      for t in 0..<timesteps(row, validity) where Int(ids[t]) % gradientTasks == task {
         if masksZero && ids[t] == 0 { continue }
         kernels.add(dy + t * units, gradients + Int(ids[t]) * units, count: units)
       }

@@ -10,43 +10,71 @@ extension RecurrentRun {
 
   func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
-    let firsts = UnsafeMutableRawPointer(pass.scratch).bindMemory(
-      to: Int32.self, capacity: rows.count)
-    let schedule = schedule(rows, validity, firsts)
+    let schedule = Schedule(
+      rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
     if pass.isTraining { drawMasks(rows, pass) }
-    projectInputs(rows, pass)
+    projectInputs(rows, validity, pass)
 
-    var (hidden, cellState) = states(entering: schedule.active.lowerBound, schedule, rows, pass)
+    let final = (
+      hidden: self.rows(tape.finalHidden, rows, pass), cell: self.rows(tape.finalCell, rows, pass)
+    )
+    var (hidden, cellState) = states(entering: schedule.start, schedule, rows, pass)
     setInitialState(hidden, cellState, rows, pass)
-    if pass.isTraining { clearSkipped(schedule, rows, pass) }
+    copyState(schedule.rest(from: schedule.start)..<rows.count, (hidden, cellState), final)
     let cellWeights = weights.cell(backward: false)
 
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
-      if schedule.active.contains(step) {
-        let (nextHidden, nextCell) = states(entering: step + 1, schedule, rows, pass)
-        cell.forward(
-          CellStep(
-            extent: spec.extent(
-              rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t),
-            gates: state(tape.gates, t, rows, pass),
-            recurrentInput: recurrentInput(hidden, t, rows, pass),
-            extra: extra(t, rows, pass),
-            previousHidden: hidden, hidden: nextHidden, previousCell: cellState, cell: nextCell),
-          cellWeights)
-        (hidden, cellState) = (nextHidden, nextCell)
+      let count = schedule.count(step)
+      var live = 0
+      if schedule.start..<schedule.end ~= step {
+        let next = states(entering: step + 1, schedule, rows, pass)
+        if count > 0 {
+          cell.forward(
+            CellStep(
+              extent: spec.extent(
+                rows: count, validity: validity, row: rows.lowerBound, timestep: t),
+              gates: state(tape.gates, t, rows, pass),
+              recurrentInput: recurrentInput(hidden, t, rows.prefix(count), pass),
+              extra: extra(t, rows, pass),
+              previousHidden: hidden, hidden: next.hidden, previousCell: cellState,
+              cell: next.cell),
+            cellWeights)
+        }
+        let rest = schedule.rest(from: step + 1)
+        copyState(count..<max(count, rest), (hidden, cellState), next)
+        copyState(rest..<max(count, rest), next, final)
+        (hidden, cellState) = next
+        live = max(count, rest)
       }
-      if spec.returnsSequences { putOut(hidden, t, step, firsts, validity, rows, pass) }
+      if pass.isTraining, let validity { clearSkipped(count, t, validity, rows, pass) }
+      if spec.returnsSequences {
+        putOut(hidden, live, t, step, schedule.firsts, validity, rows, pass)
+      }
     }
     finish(rows, pass)
   }
 
-  /// Where the hidden and the cell state lie that enter a step. Those that no active step takes are
-  /// the final ones.
+  /// Takes the state of some of a shard's rows to another place, unless it is the same.
+  private func copyState(
+    _ indices: Range<Int>, _ from: (hidden: Rows, cell: Rows), _ to: (hidden: Rows, cell: Rows)
+  ) {
+    for i in indices {
+      if from.hidden.base != to.hidden.base {
+        to.hidden[i].update(from: from.hidden[i], count: hiddenSize)
+      }
+      if stateCount > 1, from.cell.base != to.cell.base {
+        to.cell[i].update(from: from.cell[i], count: hiddenSize)
+      }
+    }
+  }
+
+  /// Where the hidden and the cell state lie that enter a step. After the last step that takes rows,
+  /// they are the final ones.
   private func states(
     entering step: Int, _ schedule: Schedule, _ rows: Range<Int>, _ pass: Pass
   ) -> (hidden: Rows, cell: Rows) {
-    let left = schedule.active.upperBound - step
+    let left = schedule.end - step
     let final = (
       hidden: self.rows(tape.finalHidden, rows, pass), cell: self.rows(tape.finalCell, rows, pass)
     )
@@ -76,28 +104,31 @@ extension RecurrentRun {
     }
   }
 
-  private func projectInputs(_ rows: Range<Int>, _ pass: Pass) {
+  private func projectInputs(_ rows: Range<Int>, _ validity: Validity?, _ pass: Pass) {
     var x = pass.pointer(to.input.values, row: rows.lowerBound)
     if !tape.droppedInput.isNone {
       for row in rows {
         let mask = pass.pointer(tape.inputMask, row: row)
         let from = pass.pointer(to.input.values, row: row)
         let dropped = pass.pointer(tape.droppedInput, row: row)
-        for t in 0..<timesteps {
+        for t in 0..<(validity.map { Int($0.lengths[row]) } ?? timesteps) {
           kernels.multiply(from + t * inputSize, mask, dropped + t * inputSize, count: inputSize)
         }
       }
       x = pass.pointer(tape.droppedInput, row: rows.lowerBound)
     }
     let gates = pass.pointer(tape.gates, row: rows.lowerBound)
-    let count = rows.count * timesteps
-    if let bias = weights.projectionBias {
-      kernels.broadcast(
-        bias.pointer, gates, stride: gateSize, rows: count, columns: gateSize)
+    let input = weights.input.forward
+    let bias = weights.projectionBias?.pointer
+    Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
+      let gates = gates + first * gateSize
+      if let bias {
+        kernels.broadcast(bias, gates, stride: gateSize, rows: count, columns: gateSize)
+      }
+      input.multiply(
+        Rows(x + first * inputSize, stride: inputSize), into: Rows(gates, stride: gateSize),
+        rows: count, accumulate: bias != nil)
     }
-    weights.input.forward.multiply(
-      Rows(x, stride: inputSize), into: Rows(gates, stride: gateSize), rows: count,
-      accumulate: weights.projectionBias != nil)
   }
 
   private func setInitialState(
@@ -119,22 +150,23 @@ extension RecurrentRun {
     }
   }
 
-  /// Zeros on the tape where no step runs, so that products over the whole tape may pass there.
-  private func clearSkipped(_ schedule: Schedule, _ rows: Range<Int>, _ pass: Pass) {
-    guard schedule.active.count < timesteps else { return }
-    for step in 0..<timesteps where !schedule.active.contains(step) {
-      let t = schedule.timestep(step)
-      clear(tape.gates, t, rows, pass)
-      clear(tape.hidden, t, rows, pass)
-      clear(tape.droppedHidden, t, rows, pass)
-      clear(tape.extra, t, rows, pass)
+  /// Zeros on the tape where a timestep within a row's length has no step, because products over
+  /// all timesteps within the lengths pass there.
+  private func clearSkipped(
+    _ count: Int, _ t: Int, _ validity: Validity, _ rows: Range<Int>, _ pass: Pass
+  ) {
+    for row in rows.dropFirst(count) where t < Int(validity.lengths[row]) {
+      clear(tape.gates, t, row, pass)
+      clear(tape.hidden, t, row, pass)
+      clear(tape.droppedHidden, t, row, pass)
+      clear(tape.extra, t, row, pass)
     }
   }
 
-  private func clear(_ slot: Slot, _ t: Int, _ rows: Range<Int>, _ pass: Pass) {
+  private func clear(_ slot: Slot, _ t: Int, _ row: Int, _ pass: Pass) {
     guard !slot.isNone else { return }
-    let target = state(slot, t, rows, pass)
-    for i in 0..<rows.count { kernels.fill(target[i], 0, count: slot.width / timesteps) }
+    let width = slot.width / timesteps
+    kernels.fill(pass.pointer(slot, row: row) + t * width, 0, count: width)
   }
 
   /// The hidden state that the recurrent product takes.
@@ -148,14 +180,16 @@ extension RecurrentRun {
     return dropped
   }
 
+  /// - Parameter live: the rows below have their state in `hidden`, the others have ended.
   private func putOut(
-    _ hidden: Rows, _ t: Int, _ step: Int, _ firsts: UnsafePointer<Int32>, _ validity: Validity?,
-    _ rows: Range<Int>, _ pass: Pass
+    _ hidden: Rows, _ live: Int, _ t: Int, _ step: Int, _ firsts: UnsafePointer<Int32>,
+    _ validity: Validity?, _ rows: Range<Int>, _ pass: Pass
   ) {
     for (i, row) in rows.enumerated() {
       let y = pass.pointer(to.output.values, row: row) + to.output.column
       if let place = outputTimestep(t, step: step, row: row, first: firsts[i], validity) {
-        (y + place * to.output.step).update(from: hidden[i], count: hiddenSize)
+        let state = i < live ? hidden[i] : pass.pointer(tape.finalHidden, row: row)
+        (y + place * to.output.step).update(from: state, count: hiddenSize)
       } else {
         let length = validity.map { Int($0.lengths[row]) } ?? timesteps
         let place = spec.isReverse && !to.staysAligned && t < length ? length - 1 - t : t
@@ -203,18 +237,15 @@ extension RecurrentRun {
 
   // MARK: Backward
 
-  static func stepScratch(rows: Int, hiddenSize: Int) -> Int {
-    rows + 4 * rows * hiddenSize
-  }
+  static func stepScratch(rows: Int, hiddenSize: Int) -> Int { 4 * rows * hiddenSize }
 
   func backward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
-    let firsts = UnsafeMutableRawPointer(pass.scratch).bindMemory(
-      to: Int32.self, capacity: rows.count)
-    let schedule = schedule(rows, validity, firsts)
+    let schedule = Schedule(
+      rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
 
     let size = rows.count * hiddenSize
-    let buffers = pass.scratch + rows.count
+    let buffers = pass.scratch + Schedule.size(rows: rows.count, timesteps: timesteps)
     let dHidden = Rows(buffers, stride: hiddenSize)
     let dCell = Rows(buffers + size, stride: hiddenSize)
     let dRecurrentInput = Rows(buffers + 2 * size, stride: hiddenSize)
@@ -225,26 +256,25 @@ extension RecurrentRun {
     let cellWeights = weights.cell(backward: true)
     for step in (0..<timesteps).reversed() {
       let t = schedule.timestep(step)
-      if spec.returnsSequences { takeIn(dHidden, t, step, firsts, validity, rows, pass) }
-      guard schedule.active.contains(step) else { continue }
-      let isLast = step + 1 == schedule.active.upperBound
+      if spec.returnsSequences {
+        takeIn(dHidden, t, step, schedule.firsts, validity, rows, pass)
+      }
+      let count = schedule.count(step)
+      guard count > 0 else { continue }
       let hidden = state(tape.hidden, t, rows, pass)
       cell.backward(
         CellStepGradient(
-          extent: spec.extent(
-            rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t),
+          extent: spec.extent(rows: count, validity: validity, row: rows.lowerBound, timestep: t),
           gates: state(tape.gates, t, rows, pass),
           recurrentInput: drops ? state(tape.droppedHidden, t, rows, pass) : hidden,
           extra: extra(t, rows, pass), previousHidden: hidden,
           previousCell: state(tape.cell, t, rows, pass),
-          cell: isLast
-            ? self.rows(tape.finalCell, rows, pass)
-            : state(tape.cell, schedule.timestep(step + 1), rows, pass),
+          cell: states(entering: step + 1, schedule, rows, pass).cell,
           dHidden: dHidden, dCell: dCell, dRecurrentInput: drops ? dRecurrentInput : dHidden,
           accumulates: !drops, scratch: cellScratch),
         cellWeights)
       guard drops else { continue }
-      for (i, row) in rows.enumerated() {
+      for (i, row) in rows.prefix(count).enumerated() {
         kernels.addProduct(
           dRecurrentInput[i], pass.pointer(tape.hiddenMask, row: row), dHidden[i],
           count: hiddenSize)
@@ -256,7 +286,7 @@ extension RecurrentRun {
         kernels.add(gradient[i], pass.pointer(initial.gradients, row: row), count: hiddenSize)
       }
     }
-    if pass.wantsGradient(to.input) { backwardThroughProjection(rows, pass) }
+    if pass.wantsGradient(to.input) { backwardThroughProjection(rows, validity, pass) }
   }
 
   /// The gradients of the final state, from the outputs that show it.
@@ -290,21 +320,28 @@ extension RecurrentRun {
     }
   }
 
-  private func backwardThroughProjection(_ rows: Range<Int>, _ pass: Pass) {
+  private func backwardThroughProjection(
+    _ rows: Range<Int>, _ validity: Validity?, _ pass: Pass
+  ) {
+    let input = weights.input.backward
+    let gates = pass.pointer(tape.gates, row: rows.lowerBound)
+    let dx = pass.pointer(to.input.gradients, row: rows.lowerBound)
     guard !tape.inputMask.isNone else {
-      weights.input.backward.multiply(
-        Rows(pass.pointer(tape.gates, row: rows.lowerBound), stride: gateSize),
-        into: Rows(pass.pointer(to.input.gradients, row: rows.lowerBound), stride: inputSize),
-        rows: rows.count * timesteps, accumulate: true)
+      Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
+        input.multiply(
+          Rows(gates + first * gateSize, stride: gateSize),
+          into: Rows(dx + first * inputSize, stride: inputSize), rows: count, accumulate: true)
+      }
       return
     }
     for row in rows {
-      weights.input.backward.multiply(
+      let count = validity.map { Int($0.lengths[row]) } ?? timesteps
+      input.multiply(
         Rows(pass.pointer(tape.gates, row: row), stride: gateSize),
-        into: Rows(pass.scratch, stride: inputSize), rows: timesteps, accumulate: false)
+        into: Rows(pass.scratch, stride: inputSize), rows: count, accumulate: false)
       let mask = pass.pointer(tape.inputMask, row: row)
       let dx = pass.pointer(to.input.gradients, row: row)
-      for t in 0..<timesteps {
+      for t in 0..<count {
         kernels.addProduct(
           pass.scratch + t * inputSize, mask, dx + t * inputSize, count: inputSize)
       }

@@ -6,9 +6,10 @@
 // gradients are then single products over the whole tape.
 //
 // The subtle point is time that does not count. A timestep that is skipped carries the state, so
-// the final state is always that of the row's own end. Steps that no row of a shard needs are not
-// computed. What a skipped timestep puts out is 0, or, where a mask and not the length skips it,
-// the previous output again (Keras's rule).
+// the final state is always that of the row's own end. A step takes the rows up to the last that it
+// counts for: rows in the order of their lengths cost nothing once they have ended. What a skipped
+// timestep puts out is 0, or, where a mask and not the length skips it, the previous output again
+// (Keras's rule).
 
 import Kernels
 
@@ -122,10 +123,12 @@ final class RecurrentRun: LayerRun {
       placement.requireScratch(
         max(
           transposedProductScratch(columns: max(inputSize, hiddenSize), depth: .max),
-          Self.stepScratch(rows: placement.rowsPerCall, hiddenSize: hiddenSize),
+          Schedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
+            + Self.stepScratch(rows: placement.rowsPerCall, hiddenSize: hiddenSize),
           timesteps * inputSize))
     } else {
-      placement.requireScratch(placement.rowsPerCall)
+      placement.requireScratch(
+        Schedule.size(rows: placement.rowsPerCall, timesteps: timesteps))
     }
     self.tape = tape
 
@@ -139,39 +142,64 @@ final class RecurrentRun: LayerRun {
 
   // MARK: Time
 
-  /// Which timesteps a shard needs, in the order of this direction.
+  /// Which rows a shard's steps take, in the order of this direction.
   struct Schedule {
     let timesteps: Int
     let isReverse: Bool
-    /// Steps outside are skipped by every row.
-    let active: Range<Int>
+    let rows: Int
+    /// The first step that takes a row, and one more than the last; equal if none does.
+    private(set) var start: Int
+    private(set) var end: Int
+    /// `[rows]`: for each row the first step that counts.
+    let firsts: UnsafeMutablePointer<Int32>
+    /// `[T]`: a step takes the rows below.
+    private let counts: UnsafeMutablePointer<Int32>
+    /// `[T + 1]`: the largest count of this step and all later ones.
+    private let rest: UnsafeMutablePointer<Int32>
 
-    func timestep(_ step: Int) -> Int { isReverse ? timesteps - 1 - step : step }
-  }
+    /// 4-byte words that a schedule takes.
+    static func size(rows: Int, timesteps: Int) -> Int { rows + 2 * timesteps + 1 }
 
-  /// - Parameter firsts: receives for each row the first step that counts.
-  func schedule(
-    _ rows: Range<Int>, _ validity: Validity?, _ firsts: UnsafeMutablePointer<Int32>
-  ) -> Schedule {
-    guard let validity else {
-      for i in 0..<rows.count { firsts[i] = 0 }
-      return Schedule(timesteps: timesteps, isReverse: spec.isReverse, active: 0..<timesteps)
-    }
-    var first = timesteps
-    var end = 0
-    for (i, row) in rows.enumerated() {
-      let flags = validity.row(row)
-      var rowFirst = timesteps
-      for t in 0..<timesteps where flags[t] == 1 {
-        let step = spec.isReverse ? timesteps - 1 - t : t
-        rowFirst = min(rowFirst, step)
+    init(
+      _ rows: Range<Int>, timesteps: Int, isReverse: Bool, _ validity: Validity?,
+      _ memory: MutableValues
+    ) {
+      self.timesteps = timesteps
+      self.isReverse = isReverse
+      self.rows = rows.count
+      firsts = UnsafeMutableRawPointer(memory).bindMemory(
+        to: Int32.self, capacity: Self.size(rows: rows.count, timesteps: timesteps))
+      counts = firsts + rows.count
+      rest = counts + timesteps
+      counts.update(repeating: Int32(validity == nil ? rows.count : 0), count: timesteps)
+      firsts.update(repeating: Int32(validity == nil ? 0 : timesteps), count: rows.count)
+      if let validity {
+        for (i, row) in rows.enumerated() {
+          let flags = validity.row(row)
+          for step in (0..<timesteps).reversed() {
+            guard flags[isReverse ? timesteps - 1 - step : step] == 1 else { continue }
+            firsts[i] = Int32(step)
+            counts[step] = Int32(i + 1)
+          }
+        }
+      }
+      start = timesteps
+      end = 0
+      rest[timesteps] = 0
+      for step in (0..<timesteps).reversed() {
+        rest[step] = max(rest[step + 1], counts[step])
+        guard counts[step] > 0 else { continue }
+        start = step
         end = max(end, step + 1)
       }
-      firsts[i] = Int32(rowFirst)
-      first = min(first, rowFirst)
+      start = min(start, end)
     }
-    return Schedule(
-      timesteps: timesteps, isReverse: spec.isReverse, active: min(first, end)..<end)
+
+    func timestep(_ step: Int) -> Int { isReverse ? timesteps - 1 - step : step }
+    /// Rows that a step takes: 0 ..< this.
+    func count(_ step: Int) -> Int { Int(counts[step]) }
+    /// Rows that a step or a later one takes: 0 ..< this.
+    func rest(from step: Int) -> Int { Int(rest[step]) }
   }
 
   /// Where a row's output of a timestep goes, or nil if nothing is put out there.
@@ -229,7 +257,10 @@ final class RecurrentRun: LayerRun {
       a: d, aStride: gradientWidth, b: pass.pointer(input), bStride: inputWidth,
       c: weight.gradient(pass) + rows.lowerBound * inputWidth, cStride: inputWidth,
       sums: bias.map { $0.gradient(pass) + rows.lowerBound }, rows: rows.count,
-      columns: inputWidth, depth: batch * timesteps, scratch: pass.scratch)
+      columns: inputWidth,
+      depth: Validity.sequences(
+        pass.validity(to.input.validity), rows: 0..<batch, timesteps: timesteps),
+      scratch: pass.scratch)
   }
 
   // MARK: Places

@@ -100,6 +100,13 @@ struct Validity {
   var isFull: Bool
 
   func row(_ row: Int) -> UnsafeMutablePointer<UInt8> { flags + row * timesteps }
+
+  /// The timesteps within their lengths, of some rows or, without a validity, all of them.
+  static func sequences(_ validity: Validity?, rows: Range<Int>, timesteps: Int) -> SequenceRows {
+    SequenceRows(
+      batch: rows.count, timesteps: timesteps,
+      lengths: validity.map { UnsafePointer($0.lengths + rows.lowerBound) })
+  }
 }
 
 /// What runs need to know about the pass they take part in.
