@@ -30,13 +30,19 @@ struct Evaluation {
   /// What an evaluation collects besides the loss.
   typealias Collector = (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) throws -> Void
 
-  /// - Parameter collect: sees every item that counts, in order.
+  /// - Parameter collect: sees every item that counts.
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
     var total = LossSums(outputs: model.outputCount)
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      let rows = Array(0..<data.batch.count)
+      var rows = Array(0..<data.batch.count)
+      if data.batch.hasLengths {
+        var sorter = LengthSorter()
+        rows.withUnsafeMutableBufferPointer {
+          sorter.sort($0, longest: data.batch.longest, length: data.batch.length(ofRow:))
+        }
+      }
       for first in stride(from: 0, to: rows.count, by: batchSize) {
         try rows.withUnsafeBufferPointer { rows in
           let part = UnsafeBufferPointer(

@@ -157,7 +157,7 @@ private struct FitLoop {
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      let order = epochOrder(data.batch.count)
+      let order = epochOrder(data.batch)
       while state.batch < state.batches {
         let first = state.batch * options.batchSize
         let rows = first..<min(data.batch.count, first + options.batchSize)
@@ -181,12 +181,11 @@ private struct FitLoop {
     }
   }
 
-  /// The order of sequences in this epoch, from the seed and the epoch's number alone.
-  private func epochOrder(_ count: Int) -> [Int] {
-    guard options.shuffles else { return Array(0..<count) }
-    var random = RandomSequence(
-      seed: trainer.options.seed, stream: 1 << 63 | UInt64(state.firstEpoch + state.epoch))
-    return random.permutation(count)
+  private func epochOrder(_ batch: Batch) -> [Int] {
+    guard options.shuffles else { return Array(0..<batch.count) }
+    return EpochOrder.shuffled(
+      batch, batchSize: options.batchSize, bucketed: options.buckets,
+      seed: trainer.options.seed, epoch: state.firstEpoch + state.epoch)
   }
 
   private mutating func train(_ batch: Batch, _ targets: Targets, isLast: Bool) throws {

@@ -72,6 +72,9 @@ struct FitOptions: Sendable {
       Option(
         "shuffle", .boolean, default: .boolean(true), "Whether each epoch has an order of its own."),
       Option(
+        "bucket", .boolean, default: .boolean(true),
+        "Whether shuffled sequences that have lengths share batches with others of similar length."),
+      Option(
         "accumulate", .integer(1...Int(Int32.max)), default: .integer(1),
         "Batches per update; their gradients are averaged."),
       Option(
@@ -97,6 +100,7 @@ struct FitOptions: Sendable {
   let epochs: Int
   let batchSize: Int
   let shuffles: Bool
+  let buckets: Bool
   let accumulate: Int
   let patience: Int?
   let minDelta: Double
@@ -110,6 +114,7 @@ struct FitOptions: Sendable {
     epochs = options.integer("epochs")
     batchSize = options.integer("batch_size")
     shuffles = options.boolean("shuffle")
+    buckets = options.boolean("bucket")
     accumulate = options.integer("accumulate")
     patience = options.optionalInteger("patience")
     minDelta = options.number("min_delta")
