@@ -130,12 +130,15 @@ private func multiplyStrip(_ product: Product, rows: Int, vectors: Int, columns:
 private func multiplyStrip<Row: Strip>(
   _ product: Product, rows: Int, columns: Int, as: Row.Type
 ) {
-  forEachPart(of: rows, atMost: tileRows) { firstRow, rows in
+  forEachPart(of: rows, atMost: tileRows) { firstRow, size in
     var part = product
     part.factors.a += firstRow * product.factors.aRowStride
     part.c += firstRow * product.cStride
-    prefetchRows(of: part, vectors: Row.vectors, rows: rows)
-    switch rows {
+    let isLast = firstRow + size == rows
+    prefetchRows(
+      isLast ? product.c + Row.vectors * Vector.scalarCount : part.c + size * product.cStride,
+      stride: product.cStride, vectors: Row.vectors, rows: size)
+    switch size {
     case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
     case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
     case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
@@ -153,14 +156,13 @@ private func multiplyStrip<Row: Strip>(
   }
 }
 
-/// Asks for the rows of c that the next tile below will begin with, as far away from each other as
-/// they are: c is often the one operand that no cache has.
+/// Asks for the rows of c that the next tile begins with, those below or the first of the next strip:
+/// c is often the one operand that no cache has.
 @inline(always)
-private func prefetchRows(of product: Product, vectors: Int, rows: Int) {
-  let next = product.c + rows * product.cStride
+private func prefetchRows(_ c: MutableValues, stride: Int, vectors: Int, rows: Int) {
   for row in 0..<rows {
     for vector in 0..<vectors {
-      refrain_prefetch(next + row * product.cStride + vector * Vector.scalarCount)
+      refrain_prefetch(c + row * stride + vector * Vector.scalarCount)
     }
   }
 }

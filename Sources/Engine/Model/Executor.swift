@@ -26,13 +26,13 @@ final class Executor {
     self.model = model
     self.isTraining = isTraining
     self.pool = pool
-    self.shardRows = shardRows ?? Shards.rows(for: model.graph)
+    self.shardRows = shardRows ?? Shards.largest(for: model.graph)
   }
 
   private var graph: Graph { model.graph }
   private var workspaces: Int { isTraining ? 1 : pool.threads }
 
-  func shardCount(_ batch: Int) -> Int { (batch + shardRows - 1) / shardRows }
+  func shardCount(_ batch: Int) -> Int { Shards.count(batch: batch, largest: shardRows) }
 
   // MARK: Shapes
 
@@ -136,8 +136,9 @@ final class Executor {
     of batch: Int, _ plan: Plan, _ settings: Settings,
     _ body: (_ shard: Int, _ rows: Range<Int>, _ pass: Pass) -> Void
   ) {
-    pool.run(tasks: shardCount(batch)) { shard, worker in
-      let rows = Shards.range(shard, rows: shardRows, batch: batch)
+    let shards = shardCount(batch)
+    pool.run(tasks: shards) { shard, worker in
+      let rows = Shards.range(shard, of: shards, batch: batch)
       body(
         shard, rows, pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
     }

@@ -5,20 +5,29 @@
 
 import Kernels
 
-/// Rows of a batch that one thread takes through the whole model before it meets another.
+/// How the rows of a batch are divided: a shard goes through the whole model on one thread.
 ///
-/// The size depends on the model alone, never on the number of threads, so that every number of
-/// threads forms the same sums. Small models stay small enough for the cache; a large recurrent
-/// weight, which every timestep reads again, is worth sharing among more rows.
+/// The division depends on the model and the batch alone, never on the number of threads, so that
+/// every number of threads forms the same sums. Shards of one batch are of nearly the same size, and
+/// there is one or an even number of them.
 enum Shards {
-  static func rows(for graph: Graph) -> Int {
-    let largest = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
+  /// Rows of a shard at the most. Small models stay small enough for the cache; a large recurrent
+  /// weight, which every timestep reads again, is worth sharing among more rows.
+  static func largest(for graph: Graph) -> Int {
+    let weights = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
       .map { $0.shape.reduce(1, *) }.max() ?? 0
-    return largest <= 1 << 16 ? 8 : 32
+    return weights <= 1 << 16 ? 8 : 32
   }
 
-  static func range(_ shard: Int, rows: Int, batch: Int) -> Range<Int> {
-    shard * rows..<min(batch, (shard + 1) * rows)
+  static func count(batch: Int, largest: Int) -> Int {
+    let count = (batch - 1) / largest + 1
+    return count > 1 ? count + count % 2 : count
+  }
+
+  static func range(_ shard: Int, of count: Int, batch: Int) -> Range<Int> {
+    let (size, more) = batch.quotientAndRemainder(dividingBy: count)
+    let start = shard * size + min(shard, more)
+    return start..<start + size + (shard < more ? 1 : 0)
   }
 }
 
