@@ -3,6 +3,8 @@
 #   make demo              set up, build, train an LSTM and a GRU on reviews, compare, draw
 #   make demo DATA=FOLDER  the same on FOLDER/train.tsv and FOLDER/valid.tsv
 #   make test              set up, build, run every test
+#   make bench             the workloads held against this machine's limits (BENCH_THREADS=1)
+#   make bench-peers       the same work in PyTorch, TensorFlow, JAX, ONNX Runtime, OpenVINO
 #   make install           PREFIX=/usr/local DESTDIR=; make uninstall
 #   make help              all targets
 
@@ -22,16 +24,16 @@ PYTHON  := .venv/bin/python
 LIB     := build/lib/$(SONAME)
 
 .PHONY: all help setup build demo test test-swift test-c test-python test-examples test-install test-readme \
-        test-sanitized examples wheel install uninstall clean
+        test-sanitized test-counts bench bench-peers examples wheel install uninstall clean
 .DEFAULT_GOAL := all
 
 all: build
 
 help:
-	@sed -n '3,7s/^#   //p' Makefile
+	@sed -n '3,9s/^#   //p' Makefile
 	@printf '%s\n' 'make build             build/lib/$(SONAME)' \
 	  'make examples          build/bin/…' 'make wheel             build/wheel/refrain-….whl' \
-	  'make test-swift | test-c | test-python | test-examples | test-install | test-readme | test-sanitized' \
+	  'make test-swift | test-c | test-python | test-examples | test-install | test-readme | test-sanitized | test-counts' \
 	  'make clean'
 
 setup:
@@ -125,6 +127,32 @@ test-readme: build
 
 test-sanitized: build
 	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib SANITIZE=address run
+
+# Instructions counted by valgrind: no new ones without a reason.
+test-counts: build
+	$(MAKE) -C Tests/Benchmarks LIB_DIR=$(CURDIR)/build/lib counts
+
+# ---- benchmarks ----------------------------------------------------------------------------------
+
+BENCH_THREADS ?= 1
+BENCH_ROUNDS  ?= 7
+PEERS         := .venv-peers/bin/python
+
+bench: build
+	$(MAKE) -C Tests/Benchmarks LIB_DIR=$(CURDIR)/build/lib
+	build/bench/bench --threads $(BENCH_THREADS) --rounds $(BENCH_ROUNDS)
+	build/bench/start
+
+# The frameworks are large: some 7 GB in an environment of their own.
+bench-peers: build
+	$(MAKE) -C Tests/Benchmarks LIB_DIR=$(CURDIR)/build/lib
+	@cmp -s Tests/Benchmarks/requirements-peers.txt .venv-peers/requirements || { \
+	  echo "setup: installing the other frameworks into .venv-peers"; \
+	  python3 -m venv .venv-peers && \
+	  $(PEERS) -m pip install -q --disable-pip-version-check -r Tests/Benchmarks/requirements-peers.txt && \
+	  cp Tests/Benchmarks/requirements-peers.txt .venv-peers/requirements; }
+	$(PEERS) Tests/Benchmarks/peers/compare.py --threads $(BENCH_THREADS) --rounds $(BENCH_ROUNDS) \
+	  --markdown build/bench/peers-$(BENCH_THREADS).md
 
 # ---- shipping ------------------------------------------------------------------------------------
 

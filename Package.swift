@@ -97,6 +97,7 @@ let package = Package(
       swiftSettings: checked),
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: checked),
     .testTarget(name: "MetricsTests", dependencies: ["Engine"], swiftSettings: checked),
+    .testTarget(name: "TrainingTests", dependencies: ["Engine"], swiftSettings: checked),
     .testTarget(name: "NotationTests", dependencies: ["Engine"], swiftSettings: checked),
   ]
 )

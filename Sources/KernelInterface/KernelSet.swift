@@ -11,6 +11,15 @@
 public typealias Values = UnsafePointer<Float>
 public typealias MutableValues = UnsafeMutablePointer<Float>
 
+/// What a product is added to.
+public enum ProductStart {
+  case zero
+  /// What c holds.
+  case sums
+  /// The same row `[N]`, such as a bias, for every row of c.
+  case row(Values)
+}
+
 /// The functions of one instruction-set level.
 public protocol KernelSet: SendableMetatype {
   /// Such as "x86-64-v4".
@@ -40,18 +49,17 @@ public protocol KernelSet: SendableMetatype {
     _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, inGroupsOf gates: Int,
     into packed: MutableValues)
 
-  /// c `[M, N]` = a `[M, K]` · b `[K, N]`, or c += with `accumulate`. Any size may be 0; K = 0
-  /// gives zeros (or c unchanged).
+  /// c `[M, N]` = start + a `[M, K]` · b `[K, N]`. Any size may be 0.
   ///
-  /// Every element of c is one chain of multiply-adds over k in increasing order, started from zero
-  /// (or from c), so the bits of a row depend neither on M nor on which rows are computed together.
+  /// Every element of c is one chain of multiply-adds over k in increasing order, so the bits of a row
+  /// depend neither on M nor on which rows are computed together.
   ///
   /// - Parameters:
   ///   - a: element (m, k) is at `a[m · aRowStride + k · aColumnStride]`.
   ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor b.
   static func multiply(
     _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
-    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool)
+    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, start: ProductStart)
 
   // MARK: Recurrent steps
 
@@ -73,6 +81,9 @@ public protocol KernelSet: SendableMetatype {
   /// dx = dy · activation′, with the derivative taken from the output y. dx may be dy.
   static func activateBackward(
     _ activation: Activation, _ y: Values, _ dy: Values, _ dx: MutableValues, count: Int)
+
+  /// Asks for `[B, N]` floats that will soon be read or written, where no near cache can have them.
+  static func prefetch(_ rows: Rows, count: Int, columns: Int)
 
   static func fill(_ y: MutableValues, _ value: Float, count: Int)
   /// y += x

@@ -3,9 +3,16 @@
 // Every function reads the vectors it combines before it writes one, so a target may be one of the
 // sources.
 
+import CProcessor
 import KernelInterface
 
 extension Level {
+  public static func prefetch(_ rows: Rows, count: Int, columns: Int) {
+    for row in 0..<count {
+      for column in stride(from: 0, to: columns, by: 16) { refrain_prefetch(rows[row] + column) }
+    }
+  }
+
   public static func fill(_ y: MutableValues, _ value: Float, count: Int) {
     y.update(repeating: value, count: count)
   }

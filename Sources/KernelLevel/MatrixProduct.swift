@@ -34,17 +34,23 @@ private struct Product {
   var factors: Factors
   var c: MutableValues
   var cStride: Int
-  var accumulate: Bool
+  /// What c is set to before, with its own distance between rows; nil for zeros.
+  var start: MutableValues?
+  var startStride: Int
 }
 
 extension Level {
   public static func multiply(
     _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
-    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, accumulate: Bool
+    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, start: ProductStart
   ) {
     guard rows > 0, columns > 0 else { return }
     guard depth > 0 else {
-      if !accumulate { for row in 0..<rows { fill(c + row * cStride, 0, count: columns) } }
+      switch start {
+      case .zero: for row in 0..<rows { fill(c + row * cStride, 0, count: columns) }
+      case .sums: break
+      case .row(let values): broadcast(values, c, stride: cStride, rows: rows, columns: columns)
+      }
       return
     }
     forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
@@ -53,9 +59,18 @@ extension Level {
           a: a + firstRow * aRowStride + firstK * aColumnStride, aRowStride: aRowStride,
           aColumnStride: aColumnStride, b: b, depth: part)
         factors.b.base += firstK * b.rowStride
-        let product = Product(
-          factors: factors, c: c + firstRow * cStride, cStride: cStride,
-          accumulate: accumulate || firstK > 0)
+        let sums = c + firstRow * cStride
+        var product = Product(
+          factors: factors, c: sums, cStride: cStride, start: sums, startStride: cStride)
+        if firstK == 0 {
+          switch start {
+          case .zero: product.start = nil
+          case .sums: break
+          case .row(let values):
+            product.start = MutableValues(mutating: values)
+            product.startStride = 0
+          }
+        }
         multiplyBlock(product, rows: rows, columns: columns)
       }
     }
@@ -83,6 +98,7 @@ private func multiplyBlock(_ product: Product, rows: Int, columns: Int) {
     var part = product
     part.factors.b.base += firstVector * product.factors.b.vectorStride
     part.c += firstVector * width
+    if let start = part.start { part.start = start + firstVector * width }
     let columns = min(vectors * width, columns - firstVector * width)
     multiplyStrip(part, rows: rows, vectors: vectors, columns: columns)
   }
@@ -134,6 +150,7 @@ private func multiplyStrip<Row: Strip>(
     var part = product
     part.factors.a += firstRow * product.factors.aRowStride
     part.c += firstRow * product.cStride
+    if let start = part.start { part.start = start + firstRow * product.startStride }
     let isLast = firstRow + size == rows
     prefetchRows(
       isLast ? product.c + Row.vectors * Vector.scalarCount : part.c + size * product.cStride,
@@ -200,8 +217,7 @@ private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
 @inline(never)
 private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
   var tile =
-    product.accumulate
-    ? T(c: product.c, stride: product.cStride, columns: columns) : T.zero
+    product.start.map { T(c: $0, stride: product.startStride, columns: columns) } ?? T.zero
   tile.addProduct(product.factors)
   tile.write(to: product.c, stride: product.cStride, columns: columns)
 }

@@ -72,7 +72,7 @@ public struct PackedView {
     StepProduct(input: input, weights: tiles, depth: depth)
   }
 
-  /// c `[M, N]` = a `[M, K]` · b, or c += with `accumulate`.
+  /// c `[M, N]` = start + a `[M, K]` · b.
   ///
   /// Whether the kernel or OpenBLAS computes it depends on the shape alone, so the bits of a product
   /// are the same for any number of threads.
@@ -83,13 +83,13 @@ public struct PackedView {
   ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor the source.
   public func multiply(
     _ a: Values, aRowStride: Int, aColumnStride: Int = 1, part: Range<Int>? = nil,
-    into c: MutableValues, cStride: Int, rows: Int, accumulate: Bool
+    into c: MutableValues, cStride: Int, rows: Int, start: ProductStart
   ) {
     let part = part ?? 0..<depth
     if ProductShape(rows: rows, columns: columns, depth: part.count).prefersBLAS,
       multiplyWithBLAS(
         a, aRowStride: aRowStride, aColumnStride: aColumnStride, part: part, into: c,
-        cStride: cStride, rows: rows, accumulate: accumulate)
+        cStride: cStride, rows: rows, start: start)
     {
       return
     }
@@ -97,18 +97,27 @@ public struct PackedView {
     tiles.base += part.lowerBound * tiles.rowStride
     kernels.multiply(
       a, aRowStride: aRowStride, aColumnStride: aColumnStride, tiles, c, cStride: cStride,
-      rows: rows, columns: columns, depth: part.count, accumulate: accumulate)
+      rows: rows, columns: columns, depth: part.count, start: start)
   }
 
   /// False if OpenBLAS cannot express or compute the product. Whether it can depends on strides too,
   /// but those belong to a call's place in the program as its shape does.
   func multiplyWithBLAS(
     _ a: Values, aRowStride: Int, aColumnStride: Int, part: Range<Int>, into c: MutableValues,
-    cStride: Int, rows: Int, accumulate: Bool
+    cStride: Int, rows: Int, start: ProductStart
   ) -> Bool {
     guard let source, aRowStride == 1 || aColumnStride == 1,
       sourceRowStride == 1 || sourceColumnStride == 1
     else { return false }
+    var accumulate = true
+    switch start {
+    case .zero: accumulate = false
+    case .sums: break
+    case .row(let values):
+      // Not to be done before it is known that OpenBLAS will go on.
+      guard BLAS.isUsable else { return false }
+      kernels.broadcast(values, c, stride: cStride, rows: rows, columns: columns)
+    }
     let aIsTransposed = aColumnStride != 1
     let bIsTransposed = sourceColumnStride != 1
     return BLAS.multiply(

@@ -127,7 +127,7 @@ private struct TransposedProduct {
           kernels.multiply(
             panel, aRowStride: 1, aColumnStride: width, b,
             c + (firstRow + row) * cStride + firstColumn, cStride: cStride, rows: panelRows,
-            columns: partColumns, depth: block.depth, accumulate: true)
+            columns: partColumns, depth: block.depth, start: .sums)
           if let sums, firstColumn == 0 {
             kernels.addColumnSums(
               panel, stride: width, rows: block.depth, columns: panelRows,

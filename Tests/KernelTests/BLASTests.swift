@@ -93,11 +93,13 @@ private let isMissing = Comment("SKIPPED: no usable OpenBLAS on this machine")
           let (aRowStride, aColumnStride) = aIsTransposed ? (1, rows) : (depth, 1)
           matrix.view.multiply(
             a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
-            into: ours.pointer, cStride: columns, rows: rows, accumulate: accumulate)
+            into: ours.pointer, cStride: columns, rows: rows,
+            start: accumulate ? .sums : .zero)
           #expect(
             matrix.view.multiplyWithBLAS(
               a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride, part: 0..<depth,
-              into: theirs.pointer, cStride: columns, rows: rows, accumulate: accumulate))
+              into: theirs.pointer, cStride: columns, rows: rows,
+              start: accumulate ? .sums : .zero))
           expectClose(
             theirs.values, ours.values.map(Double.init), tolerance: 1e-5, "BLAS and kernel")
           _ = (a.values, b.values)

@@ -50,7 +50,8 @@ private struct Problem {
     kernels.multiply(
       a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
       .packed(packed.constant, depth: depth, panelWidth: kernels.panelWidth), c.pointer,
-      cStride: cStride, rows: rows, columns: columns, depth: depth, accumulate: accumulate)
+      cStride: cStride, rows: rows, columns: columns, depth: depth,
+      start: accumulate ? .sums : .zero)
     return c.values
   }
 
@@ -60,7 +61,7 @@ private struct Problem {
     let packed = Memory(count: depth * ((columns + width - 1) / width * width))
     kernels.pack(
       b.constant, rowStride: bRowStride, columnStride: bColumnStride, depth: depth,
-      columns: columns, into: packed.pointer)
+      columns: columns, panelStride: depth * width, into: packed.pointer)
     return packed
   }
 
@@ -126,7 +127,7 @@ private struct Problem {
             a.constant + first * all.aStride, aRowStride: all.aStride, aColumnStride: 1,
             .packed(packed.constant, depth: depth, panelWidth: level.kernels.panelWidth),
             c.pointer, cStride: columns, rows: rows, columns: columns, depth: depth,
-            accumulate: false)
+            start: .zero)
           for row in 0..<rows {
             let start = (first + row) * all.cStride
             #expect(
@@ -149,11 +150,11 @@ private struct Problem {
       let packed = Memory(count: (end - start) * ((37 + width - 1) / width * width))
       level.kernels.pack(
         b.constant, rowStride: whole.bStride, columnStride: 1, depth: end - start, columns: 37,
-        into: packed.pointer)
+        panelStride: (end - start) * width, into: packed.pointer)
       level.kernels.multiply(
         a.constant + start, aRowStride: whole.aStride, aColumnStride: 1,
         .packed(packed.constant, depth: end - start, panelWidth: width), c.pointer, cStride: 37,
-        rows: 5, columns: 37, depth: end - start, accumulate: start > 0)
+        rows: 5, columns: 37, depth: end - start, start: start > 0 ? .sums : .zero)
     }
     let once = whole.found(level.kernels)
     for row in 0..<5 {
@@ -171,7 +172,7 @@ private struct Problem {
     level.kernels.multiply(
       a.constant, aRowStride: problem.aStride, aColumnStride: 1,
       .rows(b.constant, stride: problem.bStride, panelWidth: level.kernels.panelWidth),
-      c.pointer, cStride: problem.cStride, rows: 11, columns: 48, depth: 30, accumulate: false)
+      c.pointer, cStride: problem.cStride, rows: 11, columns: 48, depth: 30, start: .zero)
     #expect(c.values.bits == problem.found(level.kernels).bits)
   }
 
@@ -191,42 +192,87 @@ private struct Problem {
             b.constant, rowStride: problem.bRowStride, columnStride: problem.bColumnStride)
           matrix.view.multiply(
             a.constant, aRowStride: problem.aRowStride, aColumnStride: problem.aColumnStride,
-            into: c.pointer, cStride: problem.cStride, rows: rows, accumulate: accumulate)
+            into: c.pointer, cStride: problem.cStride, rows: rows,
+            start: accumulate ? .sums : .zero)
           expectClose(c.values, problem.expected, tolerance: 2e-5, "\(problem)")
         }
       }
     }
   }
 
+  /// All timesteps of one long sequence, and the first few of many, among which are none and all.
   @Test func transposedProductAddsToTheResult() {
-    for (rows, columns, depth) in [(1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (3, 4, 0)]
-    {
-      let (aStride, bStride, cStride) = (rows + 2, columns + 1, columns + 3)
-      let a = Memory(numbers(depth * aStride, seed: 4))
-      let b = Memory(numbers(depth * bStride, seed: 5))
-      let before = numbers(rows * cStride, seed: 6)
-      let c = Memory(before)
-      let sumsBefore = numbers(rows, seed: 7)
-      let sums = Memory(sumsBefore)
-      let scratch = Memory(count: transposedProductScratch(columns: columns, depth: depth))
+    for (rows, columns, depth) in [
+      (1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (150, 48, 40), (3, 4, 0),
+    ] {
+      checkTransposed(rows, columns, batch: 1, timesteps: depth, lengths: nil)
+    }
+    let lengths = (0..<45).map { Int32($0 * 7 % 12) }
+    for (rows, columns) in [(7, 33), (21, 32), (150, 5)] {
+      checkTransposed(rows, columns, batch: 45, timesteps: 11, lengths: lengths)
+      checkTransposed(rows, columns, batch: 3, timesteps: 400, lengths: [400, 0, 399])
+    }
+  }
+
+  private func checkTransposed(
+    _ rows: Int, _ columns: Int, batch: Int, timesteps: Int, lengths: [Int32]?
+  ) {
+    let depth = batch * timesteps
+    let (aStride, bStride, cStride) = (rows + 2, columns + (columns % 16 == 0 ? 0 : 1), columns + 3)
+    let counts = (0..<depth).map { k in
+      lengths.map { k % timesteps < Int($0[k / timesteps]) } ?? true
+    }
+    // What does not count may be anything.
+    var values = numbers(depth * aStride, seed: 4)
+    for k in 0..<depth where !counts[k] { values[k * aStride] = .nan }
+    let a = Memory(values)
+    let b = Memory(numbers(depth * bStride, seed: 5))
+    let before = numbers(rows * cStride, seed: 6)
+    let c = Memory(before)
+    let sumsBefore = numbers(rows, seed: 7)
+    let sums = Memory(sumsBefore)
+    let scratch = Memory(count: transposedProductScratch(columns: columns, depth: depth))
+    (lengths ?? [0]).withUnsafeBufferPointer { pointer in
       accumulateTransposedProduct(
         a: a.constant, aStride: aStride, b: b.constant, bStride: bStride, c: c.pointer,
-        cStride: cStride, sums: sums.pointer, rows: rows, columns: columns, depth: depth,
+        cStride: cStride, sums: sums.pointer, rows: rows, columns: columns,
+        depth: SequenceRows(
+          batch: batch, timesteps: timesteps, lengths: lengths == nil ? nil : pointer.baseAddress),
         scratch: scratch.pointer)
-      var expected = before.map(Double.init)
-      var expectedSums = sumsBefore.map(Double.init)
+    }
+    var expected = before.map(Double.init)
+    var expectedSums = sumsBefore.map(Double.init)
+    for k in 0..<depth where counts[k] {
       for m in 0..<rows {
-        for k in 0..<depth { expectedSums[m] += Double(a.pointer[k * aStride + m]) }
-        for n in 0..<columns {
-          for k in 0..<depth {
-            expected[m * cStride + n] +=
-              Double(a.pointer[k * aStride + m]) * Double(b.pointer[k * bStride + n])
-          }
-        }
+        let value = Double(values[k * aStride + m])
+        expectedSums[m] += value
+        for n in 0..<columns { expected[m * cStride + n] += value * Double(b.pointer[k * bStride + n]) }
       }
-      expectClose(c.values, expected, tolerance: 1e-4, "\(rows)×\(columns)×\(depth)")
-      expectClose(sums.values, expectedSums, tolerance: 1e-4, "sums of \(rows)×\(depth)")
-      _ = scratch.values
+    }
+    let comment = "\(rows)×\(columns)×\(batch)×\(timesteps)"
+    expectClose(c.values, expected, tolerance: 1e-4, comment)
+    expectClose(sums.values, expectedSums, tolerance: 1e-4, "sums of \(comment)")
+    _ = scratch.values
+  }
+
+  /// A row in place of zeros, such as a bias.
+  @Test(arguments: TestedLevel.all)
+  func everyRowMayStartFromTheSameValues(level: TestedLevel) {
+    for depth in [0, 9, 700] {
+      let problem = Problem(rows: 11, columns: 37, depth: depth)
+      let (a, c) = (Memory(problem.a), Memory(problem.c))
+      let packed = problem.packed(level.kernels)
+      let row = numbers(37, seed: 8)
+      let start = Memory(row)
+      level.kernels.multiply(
+        a.constant, aRowStride: problem.aStride, aColumnStride: 1,
+        .packed(packed.constant, depth: depth, panelWidth: level.kernels.panelWidth), c.pointer,
+        cStride: problem.cStride, rows: 11, columns: 37, depth: depth, start: .row(start.constant))
+      var expected = problem.expected
+      for m in 0..<11 {
+        for n in 0..<37 { expected[m * problem.cStride + n] += Double(row[n]) }
+      }
+      expectClose(c.values, expected, tolerance: 6e-5, "\(level.kernels.name) depth \(depth)")
     }
   }
 

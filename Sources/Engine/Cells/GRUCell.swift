@@ -65,10 +65,10 @@ struct GRUCell: RecurrentCell {
     if resetsAfter {
       weights.backward.first.multiply(
         step.extra, part: candidate, into: step.dRecurrentInput, rows: rows,
-        accumulate: step.accumulates)
+        start: step.accumulates ? .sums : .zero)
     } else {
       weights.backward.last.multiply(
-        dCandidate, into: step.scratch, rows: rows, accumulate: false)
+        dCandidate, into: step.scratch, rows: rows, start: .zero)
       kernels.backward(
         GRUResetStepGradient(
           extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
@@ -82,6 +82,6 @@ struct GRUCell: RecurrentCell {
       }
     }
     weights.backward.first.multiply(
-      step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, accumulate: true)
+      step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, start: .sums)
   }
 }

@@ -26,6 +26,6 @@ struct LSTMCell: RecurrentCell {
         extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
     weights.backward.first.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
   }
 }

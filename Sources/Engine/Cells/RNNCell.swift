@@ -21,6 +21,6 @@ struct RNNCell: RecurrentCell {
         extent: step.extent, gates: step.gates, dHidden: step.dHidden,
         dPreviousHidden: step.dHidden))
     weights.backward.first.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, accumulate: step.accumulates)
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
   }
 }

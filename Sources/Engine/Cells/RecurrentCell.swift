@@ -174,13 +174,14 @@ final class RecurrentWeights: LayerWeights {
 }
 
 extension PackedView {
-  /// c `[B, N]` (+)= a `[B, K]` · the matrix, or of it only the rows of `part`, which a stands for.
+  /// c `[B, N]` = start + a `[B, K]` · the matrix, or of it only the rows of `part`, which a stands
+  /// for.
   func multiply(
-    _ a: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, accumulate: Bool
+    _ a: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, start: ProductStart
   ) {
     multiply(
       a.base, aRowStride: a.stride, part: part, into: c.base, cStride: c.stride, rows: rows,
-      accumulate: accumulate)
+      start: start)
   }
 }
 

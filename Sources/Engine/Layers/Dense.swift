@@ -104,12 +104,9 @@ private final class DenseRun: LayerRun {
     let x = pass.pointer(input.values, row: rows.lowerBound)
     let y = pass.pointer(output.values, row: rows.lowerBound)
     let linear = logits.isNone ? y : pass.pointer(logits, row: rows.lowerBound)
-    if let bias = weights.bias {
-      kernels.broadcast(bias, linear, stride: layer.units, rows: count, columns: layer.units)
-    }
     weights.weight.forward.multiply(
       x, aRowStride: layer.inputSize, into: linear, cStride: layer.units, rows: count,
-      accumulate: weights.bias != nil)
+      start: weights.bias.map { .row($0) } ?? .zero)
     layer.activation.forward(linear, y, rows: count, columns: layer.units)
   }
 
@@ -123,7 +120,7 @@ private final class DenseRun: LayerRun {
     guard pass.wantsGradient(input) else { return }
     weights.weight.backward.multiply(
       dy, aRowStride: layer.units, into: pass.pointer(input.gradients, row: rows.lowerBound),
-      cStride: layer.inputSize, rows: count, accumulate: true)
+      cStride: layer.inputSize, rows: count, start: .sums)
   }
 
   var gradientTasks: Int { parts.count }

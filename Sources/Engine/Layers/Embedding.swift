@@ -72,13 +72,25 @@ private final class EmbeddingRun: LayerRun {
     validity.map { Int($0.lengths[row]) } ?? input.timesteps
   }
 
+  /// Asks for a vector that is some timesteps ahead: words are scattered over the vocabulary.
+  private func prefetch(
+    _ vectors: MutableValues, _ ids: UnsafePointer<Int32>, _ t: Int, _ count: Int
+  ) {
+    let ahead = t + 8
+    guard ahead < count else { return }
+    kernels.prefetch(
+      Rows(vectors + Int(ids[ahead]) * units, stride: 0), count: 1, columns: units)
+  }
+
   func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(input.validity)
     for row in rows {
       let ids = ids(row, pass)
       let y = pass.pointer(output.values, row: row)
       // What lies beyond a length is set to zero when all layers' outputs are.
-      for t in 0..<timesteps(row, validity) {
+      let count = timesteps(row, validity)
+      for t in 0..<count {
+        prefetch(weight.values, ids, t, count)
         (y + t * units).update(from: weight.values + Int(ids[t]) * units, count: units)
       }
       if masksZero, let index = output.validity { narrow(index, row, ids, pass) }
@@ -104,7 +116,9 @@ private final class EmbeddingRun: LayerRun {
     for row in 0..<batch {
       let ids = ids(row, pass)
       let dy = pass.pointer(output.gradients, row: row)
-      for t in 0..<timesteps(row, validity) where Int(ids[t]) % gradientTasks == task {
+      let count = timesteps(row, validity)
+      for t in 0..<count where Int(ids[t]) % gradientTasks == task {
+        prefetch(gradients, ids, t, count)
         if masksZero && ids[t] == 0 { continue }
         kernels.add(dy + t * units, gradients + Int(ids[t]) * units, count: units)
       }

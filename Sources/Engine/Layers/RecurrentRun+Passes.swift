@@ -119,15 +119,11 @@ extension RecurrentRun {
     }
     let gates = pass.pointer(tape.gates, row: rows.lowerBound)
     let input = weights.input.forward
-    let bias = weights.projectionBias?.pointer
+    let start = weights.projectionBias.map { ProductStart.row($0.pointer) } ?? .zero
     Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
-      let gates = gates + first * gateSize
-      if let bias {
-        kernels.broadcast(bias, gates, stride: gateSize, rows: count, columns: gateSize)
-      }
       input.multiply(
-        Rows(x + first * inputSize, stride: inputSize), into: Rows(gates, stride: gateSize),
-        rows: count, accumulate: bias != nil)
+        Rows(x + first * inputSize, stride: inputSize),
+        into: Rows(gates + first * gateSize, stride: gateSize), rows: count, start: start)
     }
   }
 
@@ -262,6 +258,7 @@ extension RecurrentRun {
       let count = schedule.count(step)
       guard count > 0 else { continue }
       let hidden = state(tape.hidden, t, rows, pass)
+      if step > 0 { prefetchTape(schedule.timestep(step - 1), rows, pass) }
       cell.backward(
         CellStepGradient(
           extent: spec.extent(rows: count, validity: validity, row: rows.lowerBound, timestep: t),
@@ -287,6 +284,14 @@ extension RecurrentRun {
       }
     }
     if pass.wantsGradient(to.input) { backwardThroughProjection(rows, validity, pass) }
+  }
+
+  /// Asks for what the next step of backward reads first. Walking back through time, and from row to
+  /// row, is no order that a processor foresees.
+  private func prefetchTape(_ t: Int, _ rows: Range<Int>, _ pass: Pass) {
+    kernels.prefetch(state(tape.gates, t, rows, pass), count: rows.count, columns: gateSize)
+    guard !tape.cell.isNone else { return }
+    kernels.prefetch(state(tape.cell, t, rows, pass), count: rows.count, columns: hiddenSize)
   }
 
   /// The gradients of the final state, from the outputs that show it.
@@ -330,7 +335,7 @@ extension RecurrentRun {
       Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
         input.multiply(
           Rows(gates + first * gateSize, stride: gateSize),
-          into: Rows(dx + first * inputSize, stride: inputSize), rows: count, accumulate: true)
+          into: Rows(dx + first * inputSize, stride: inputSize), rows: count, start: .sums)
       }
       return
     }
@@ -338,7 +343,7 @@ extension RecurrentRun {
       let count = validity.map { Int($0.lengths[row]) } ?? timesteps
       input.multiply(
         Rows(pass.pointer(tape.gates, row: row), stride: gateSize),
-        into: Rows(pass.scratch, stride: inputSize), rows: count, accumulate: false)
+        into: Rows(pass.scratch, stride: inputSize), rows: count, start: .zero)
       let mask = pass.pointer(tape.inputMask, row: row)
       let dx = pass.pointer(to.input.gradients, row: row)
       for t in 0..<count {

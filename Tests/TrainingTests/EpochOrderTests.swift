@@ -1,0 +1,101 @@
+// EpochOrderTests.swift — every sequence once an epoch, in batches of similar length
+
+import Testing
+
+@testable import Engine
+
+/// Ids [count, 100] with lengths of 1 … 100 that follow from the row, or with none.
+private func withBatch(_ count: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void) throws {
+  let model = try Model(notation: "Embedding(5, 2) -> RNN(2)", seed: 1)
+  var ids = [Int32](repeating: 1, count: count * 100)
+  let lengths = (0..<count).map { Int64(1 + $0 * 37 % 100) }
+  try ids.withUnsafeMutableBytes { ids in
+    try lengths.withUnsafeBufferPointer { lengths in
+      let view = TensorView(
+        name: "x", base: ids.baseAddress!, type: .ids, shape: [count, 100],
+        lengths: hasLengths ? lengths.baseAddress : nil)
+      try body(Batch([view], model))
+    }
+  }
+}
+
+private func order(_ batch: Batch, _ size: Int, bucketed: Bool = true, epoch: Int = 0) -> [Int] {
+  EpochOrder.shuffled(batch, batchSize: size, bucketed: bucketed, seed: 3, epoch: epoch)
+}
+
+/// Timesteps that are computed: each batch costs its longest sequence times its size.
+private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
+  stride(from: 0, to: order.count, by: size).reduce(0) { total, first in
+    let rows = order[first..<min(order.count, first + size)]
+    return total + rows.count * rows.map(batch.length(ofRow:)).max()!
+  }
+}
+
+@Suite struct EpochOrderTests {
+  @Test(arguments: [(1, 1), (7, 10), (64, 8), (1000, 32), (1001, 32), (5000, 16)])
+  func everySequenceIsTakenOnce(count: Int, size: Int) throws {
+    try withBatch(count) { batch in
+      for bucketed in [false, true] {
+        #expect(order(batch, size, bucketed: bucketed).sorted() == Array(0..<count))
+      }
+    }
+  }
+
+  @Test func bucketsSpareMostOfThePadding() throws {
+    try withBatch(2000) { batch in
+      let needed = (0..<2000).map(batch.length(ofRow:)).reduce(0, +)
+      #expect(cost(order(batch, 32, bucketed: false), batch, 32) > needed * 18 / 10)
+      #expect(cost(order(batch, 32), batch, 32) < needed * 105 / 100)
+    }
+  }
+
+  @Test func rowsOfABatchFallInLength() throws {
+    try withBatch(1600) { batch in
+      let order = order(batch, 32)
+      for first in stride(from: 0, to: 1600, by: 32) {
+        let lengths = order[first..<first + 32].map(batch.length(ofRow:))
+        #expect(lengths == lengths.sorted(by: >))
+      }
+    }
+  }
+
+  /// Long and short batches are mixed, not taken one after the other.
+  @Test func batchesAreShuffled() throws {
+    try withBatch(1600) { batch in
+      let order = order(batch, 32)
+      let longest = stride(from: 0, to: 1600, by: 32).map { batch.length(ofRow: order[$0]) }
+      #expect(longest != longest.sorted(by: >))
+      let firstHalf: Int = longest.prefix(25).reduce(0, +)
+      let all: Int = longest.reduce(0, +)
+      #expect(3 * firstHalf < 2 * all)
+    }
+  }
+
+  @Test func seedAndEpochDecide() throws {
+    try withBatch(300) { batch in
+      #expect(order(batch, 16) == order(batch, 16))
+      #expect(order(batch, 16) != order(batch, 16, epoch: 1))
+    }
+  }
+
+  /// Without lengths there is nothing to sort.
+  @Test func bucketsNeedLengths() throws {
+    try withBatch(300, hasLengths: false) { batch in
+      #expect(order(batch, 16) == order(batch, 16, bucketed: false))
+    }
+  }
+}
+
+@Suite struct LengthSorterTests {
+  @Test func longestFirstAndOthersInOrder() {
+    var sorter = LengthSorter()
+    for lengths in [[3, 0, 3, 5, 1, 5], [2], [], [0, 0, 0], [1, 9, 4, 9]] {
+      var rows = Array(lengths.indices)
+      rows.withUnsafeMutableBufferPointer { rows in
+        sorter.sort(rows, longest: 9) { lengths[$0] }
+      }
+      let expected = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
+      #expect(rows == expected)
+    }
+  }
+}
