@@ -36,7 +36,7 @@ struct GRUCell: RecurrentCell {
   }
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
-    let first = weights.forward.first.stepProduct(step.recurrentInput)
+    let first = weights.first.forward.stepProduct(step.recurrentInput)
     if resetsAfter {
       kernels.forward(
         GRUStep(
@@ -49,7 +49,7 @@ struct GRUCell: RecurrentCell {
           extent: step.extent, product: first, gates: step.gates, reset: step.extra))
       kernels.forward(
         GRUStep(
-          extent: step.extent, product: weights.forward.last.stepProduct(step.extra),
+          extent: step.extent, product: weights.last.forward.stepProduct(step.extra),
           gates: step.gates, candidate: nil, candidateBias: nil,
           previousHidden: step.previousHidden, hidden: step.hidden))
     }
@@ -63,11 +63,11 @@ struct GRUCell: RecurrentCell {
         extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
         previousHidden: step.previousHidden, dHidden: step.dHidden, dPreviousHidden: step.dHidden))
     if resetsAfter {
-      weights.backward.first.multiply(
+      weights.first.backward.multiply(
         step.extra, part: candidate, into: step.dRecurrentInput, rows: rows,
         start: step.accumulates ? .sums : .zero)
     } else {
-      weights.backward.last.multiply(
+      weights.last.backward.multiply(
         dCandidate, into: step.scratch, rows: rows, start: .zero)
       kernels.backward(
         GRUResetStepGradient(
@@ -81,7 +81,7 @@ struct GRUCell: RecurrentCell {
         }
       }
     }
-    weights.backward.first.multiply(
+    weights.first.backward.multiply(
       step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, start: .sums)
   }
 }

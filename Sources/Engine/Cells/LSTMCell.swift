@@ -15,7 +15,7 @@ struct LSTMCell: RecurrentCell {
   func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       LSTMStep(
-        extent: step.extent, product: weights.forward.first.stepProduct(step.recurrentInput),
+        extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
         gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
@@ -25,7 +25,7 @@ struct LSTMCell: RecurrentCell {
       LSTMStepGradient(
         extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
-    weights.backward.first.multiply(
+    weights.first.backward.multiply(
       step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
   }
 }

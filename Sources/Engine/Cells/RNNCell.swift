@@ -11,7 +11,7 @@ struct RNNCell: RecurrentCell {
   func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       RNNStep(
-        extent: step.extent, product: weights.forward.first.stepProduct(step.recurrentInput),
+        extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
         gates: step.gates, previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
@@ -20,7 +20,7 @@ struct RNNCell: RecurrentCell {
       RNNStepGradient(
         extent: step.extent, gates: step.gates, dHidden: step.dHidden,
         dPreviousHidden: step.dHidden))
-    weights.backward.first.multiply(
+    weights.first.backward.multiply(
       step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
   }
 }

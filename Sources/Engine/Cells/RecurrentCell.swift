@@ -102,71 +102,61 @@ struct CellStepGradient {
   let scratch: Rows
 }
 
-/// The recurrent weights as a timestep takes them. Numbers and pointers only: a timestep counts no
-/// references.
+/// The weights of one direction as a pass takes them. Numbers and pointers only: a timestep counts
+/// no references.
 struct CellWeights {
-  /// For the first and the last of the cell's `recurrentParts`.
-  let forward: (first: PackedView, last: PackedView)
-  private let backwards: (first: PackedView, last: PackedView)?
+  /// weight_ih, and what its product starts from.
+  let input: WeightView
+  let projectionStart: ProductStart
+  /// weight_hh: the first and the last of the cell's `recurrentParts`.
+  let first: WeightView
+  let last: WeightView
   /// bias_hh of the cell's `separateBias`; nil without.
   let separateBias: Values?
-
-  init(
-    forward: (PackedView, PackedView), backward: (PackedView, PackedView)?, separateBias: Values?
-  ) {
-    self.forward = forward
-    backwards = backward
-    self.separateBias = separateBias
-  }
-
-  var backward: (first: PackedView, last: PackedView) {
-    guard let backwards else { preconditionFailure("a backward step without its weights") }
-    return backwards
-  }
 }
 
 /// The parameters of one direction of a recurrent layer, packed.
 final class RecurrentWeights: LayerWeights {
-  let input: PackedWeight
-  /// `[G·H]`: what the input projection starts from; nil without biases.
-  let projectionBias: AlignedBuffer<Float>?
+  /// Valid until the next refresh.
+  private(set) var views: CellWeights
+  private let input: PackedWeight
   /// One for each of the cell's `recurrentParts`, which are one or two.
   private let recurrent: [PackedWeight]
-  private let separateBias: Values?
+  /// `[G·H]`: the sum of the biases that the input projection starts from; nil without biases.
+  private let projectionBias: AlignedBuffer<Float>?
   private let biases: [PlacedParameter]
   private let separate: Range<Int>
 
   init(_ spec: RecurrentSpec, _ source: ParameterSource) throws {
     let cell = spec.cell
-    input = try PackedWeight(source("weight_ih" + spec.suffix))
+    let input = try PackedWeight(source("weight_ih" + spec.suffix))
     let weight = source("weight_hh" + spec.suffix)
-    recurrent = try cell.recurrentParts.map {
+    let recurrent = try cell.recurrentParts.map {
       try PackedWeight(weight, part: $0, gates: $0.count / cell.hiddenSize)
     }
     separate = cell.separateBias
     biases = spec.biasNames.map { source($0) }
     projectionBias = biases.isEmpty ? nil : try AlignedBuffer(count: cell.gateSize)
-    separateBias =
-      spec.hasRecurrentBias && !separate.isEmpty
-      ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil
-  }
-
-  /// What timesteps need, forward only or backward as well.
-  func cell(backward: Bool) -> CellWeights {
-    let (first, last) = (recurrent[0], recurrent[recurrent.count - 1])
-    return CellWeights(
-      forward: (first.forward, last.forward),
-      backward: backward ? (first.backward, last.backward) : nil, separateBias: separateBias)
+    self.input = input
+    self.recurrent = recurrent
+    views = CellWeights(
+      input: input.view, projectionStart: projectionBias.map { .row($0.pointer) } ?? .zero,
+      first: recurrent[0].view, last: recurrent[recurrent.count - 1].view,
+      separateBias: spec.hasRecurrentBias && !separate.isEmpty
+        ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil)
   }
 
   func refresh(backward: Bool) throws {
     try input.refresh(backward: backward)
     for part in recurrent { try part.refresh(backward: backward) }
+    views = CellWeights(
+      input: input.view, projectionStart: views.projectionStart, first: recurrent[0].view,
+      last: recurrent[recurrent.count - 1].view, separateBias: views.separateBias)
     guard let projectionBias else { return }
     let count = projectionBias.count
     kernels.fill(projectionBias.pointer, 0, count: count)
     for bias in biases { kernels.add(bias.values, projectionBias.pointer, count: count) }
-    if let separateBias {
+    if let separateBias = views.separateBias {
       kernels.addScaled(
         separateBias, by: -1, projectionBias.pointer + separate.lowerBound, count: separate.count)
     }

@@ -104,7 +104,7 @@ private final class DenseRun: LayerRun {
     let x = pass.pointer(input.values, row: rows.lowerBound)
     let y = pass.pointer(output.values, row: rows.lowerBound)
     let linear = logits.isNone ? y : pass.pointer(logits, row: rows.lowerBound)
-    weights.weight.forward.multiply(
+    weights.weight.view.forward.multiply(
       x, aRowStride: layer.inputSize, into: linear, cStride: layer.units, rows: count,
       start: weights.bias.map { .row($0) } ?? .zero)
     layer.activation.forward(linear, y, rows: count, columns: layer.units)
@@ -118,7 +118,7 @@ private final class DenseRun: LayerRun {
         pass.pointer(output.values, row: rows.lowerBound), dy, rows: count, columns: layer.units)
     }
     guard pass.wantsGradient(input) else { return }
-    weights.weight.backward.multiply(
+    weights.weight.view.backward.multiply(
       dy, aRowStride: layer.units, into: pass.pointer(input.gradients, row: rows.lowerBound),
       cStride: layer.inputSize, rows: count, start: .sums)
   }

@@ -2,6 +2,22 @@
 
 import Kernels
 
+/// A packed weight as a product takes it. Numbers and pointers only.
+struct WeightView {
+  let forward: PackedView
+  private let backwardView: PackedView?
+
+  init(_ forward: PackedView, _ backward: PackedView?) {
+    self.forward = forward
+    backwardView = backward
+  }
+
+  var backward: PackedView {
+    guard let backwardView else { preconditionFailure("a backward pass without its weights") }
+    return backwardView
+  }
+}
+
 /// Forward multiplies by the transpose (x Wᵀ), backward by the matrix itself (dy W).
 final class PackedWeight {
   private let forwardMatrix: PackedMatrix
@@ -22,11 +38,8 @@ final class PackedWeight {
     forwardMatrix = try PackedMatrix(depth: columns, columns: rows, gates: gates)
   }
 
-  var forward: PackedView { forwardMatrix.view }
-  var backward: PackedView {
-    guard let backwardMatrix else { preconditionFailure("a backward pass without its weights") }
-    return backwardMatrix.view
-  }
+  /// Valid until the next refresh.
+  var view: WeightView { WeightView(forwardMatrix.view, backwardMatrix?.view) }
 
   func refresh(backward needsBackward: Bool) throws {
     forwardMatrix.update(source, rowStride: 1, columnStride: columns)

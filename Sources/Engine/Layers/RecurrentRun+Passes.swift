@@ -12,8 +12,9 @@ extension RecurrentRun {
     let validity = pass.validity(to.input.validity)
     let schedule = Schedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
+    let weights = weights.views
     if pass.isTraining { drawMasks(rows, pass) }
-    projectInputs(rows, validity, pass)
+    projectInputs(rows, validity, weights, pass)
 
     let final = (
       hidden: self.rows(tape.finalHidden, rows, pass), cell: self.rows(tape.finalCell, rows, pass)
@@ -21,7 +22,6 @@ extension RecurrentRun {
     var (hidden, cellState) = states(entering: schedule.start, schedule, rows, pass)
     setInitialState(hidden, cellState, rows, pass)
     copyState(schedule.rest(from: schedule.start)..<rows.count, (hidden, cellState), final)
-    let cellWeights = weights.cell(backward: false)
 
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
@@ -39,7 +39,7 @@ extension RecurrentRun {
               extra: extra(t, rows, pass),
               previousHidden: hidden, hidden: next.hidden, previousCell: cellState,
               cell: next.cell),
-            cellWeights)
+            weights)
         }
         let rest = schedule.rest(from: step + 1)
         copyState(count..<max(count, rest), (hidden, cellState), next)
@@ -104,7 +104,9 @@ extension RecurrentRun {
     }
   }
 
-  private func projectInputs(_ rows: Range<Int>, _ validity: Validity?, _ pass: Pass) {
+  private func projectInputs(
+    _ rows: Range<Int>, _ validity: Validity?, _ weights: CellWeights, _ pass: Pass
+  ) {
     var x = pass.pointer(to.input.values, row: rows.lowerBound)
     if !tape.droppedInput.isNone {
       for row in rows {
@@ -118,12 +120,11 @@ extension RecurrentRun {
       x = pass.pointer(tape.droppedInput, row: rows.lowerBound)
     }
     let gates = pass.pointer(tape.gates, row: rows.lowerBound)
-    let input = weights.input.forward
-    let start = weights.projectionBias.map { ProductStart.row($0.pointer) } ?? .zero
     Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
-      input.multiply(
+      weights.input.forward.multiply(
         Rows(x + first * inputSize, stride: inputSize),
-        into: Rows(gates + first * gateSize, stride: gateSize), rows: count, start: start)
+        into: Rows(gates + first * gateSize, stride: gateSize), rows: count,
+        start: weights.projectionStart)
     }
   }
 
@@ -249,7 +250,7 @@ extension RecurrentRun {
     startGradients(dHidden, dCell, rows, pass)
 
     let drops = !tape.hiddenMask.isNone
-    let cellWeights = weights.cell(backward: true)
+    let weights = weights.views
     for step in (0..<timesteps).reversed() {
       let t = schedule.timestep(step)
       if spec.returnsSequences {
@@ -269,7 +270,7 @@ extension RecurrentRun {
           cell: states(entering: step + 1, schedule, rows, pass).cell,
           dHidden: dHidden, dCell: dCell, dRecurrentInput: drops ? dRecurrentInput : dHidden,
           accumulates: !drops, scratch: cellScratch),
-        cellWeights)
+        weights)
       guard drops else { continue }
       for (i, row) in rows.prefix(count).enumerated() {
         kernels.addProduct(
@@ -328,7 +329,7 @@ extension RecurrentRun {
   private func backwardThroughProjection(
     _ rows: Range<Int>, _ validity: Validity?, _ pass: Pass
   ) {
-    let input = weights.input.backward
+    let input = weights.views.input.backward
     let gates = pass.pointer(tape.gates, row: rows.lowerBound)
     let dx = pass.pointer(to.input.gradients, row: rows.lowerBound)
     guard !tape.inputMask.isNone else {
