@@ -7,7 +7,7 @@
 
 /// The block: K, M and N. 1.25 MB at the most.
 private let blockDepth = 256
-private let blockRows = 128
+private let blockRows = 256
 private let blockColumns = 1024
 /// b is read as it lies if its rows are no longer than this: then they follow each other closely.
 private let longestRow = 128
@@ -32,7 +32,7 @@ public struct SequenceRows {
   }
 }
 
-/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (128 + 1024)
+/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (256 + 1024)
 /// plus padding.
 public func transposedProductScratch(columns: Int, depth: Int) -> Int {
   let width = kernels.panelWidth
@@ -40,22 +40,52 @@ public func transposedProductScratch(columns: Int, depth: Int) -> Int {
   return min(max(depth, 0), blockDepth) * ((columns + width - 1) / width * width + blockRows)
 }
 
+/// A right-hand side b `[K, N]` and its result c `[M, N]`.
+public struct TransposedTarget {
+  public var b: Values
+  public var bStride: Int
+  public var columns: Int
+  /// Overlaps neither a nor b.
+  public var c: MutableValues
+  public var cStride: Int
+  /// `[M]`; nil if they are not wanted.
+  public var sums: MutableValues?
+
+  public init(
+    b: Values, bStride: Int, columns: Int, c: MutableValues, cStride: Int, sums: MutableValues?
+  ) {
+    self.b = b
+    self.bStride = bStride
+    self.columns = columns
+    self.c = c
+    self.cStride = cStride
+    self.sums = sums
+  }
+}
+
 /// c `[M, N]` += aᵀ · b with a `[K, M]` and b `[K, N]`, and sums `[M]` += the sum over the rows of a.
 /// Every element is one chain of additions over k in increasing order.
 ///
 /// - Parameters:
-///   - aStride, bStride, cStride: distances between rows, in elements.
-///   - c: overlaps none of the others.
-///   - sums: nil if they are not wanted.
+///   - aStride: distance between rows, in elements; likewise those of the targets.
+///   - rows: M.
+///   - first, second: a is packed once for both.
 ///   - depth: the rows of a and b that take part.
-///   - scratch: `transposedProductScratch(columns: N, depth: B · T)` floats, overwritten.
+///   - scratch: `transposedProductScratch(columns: N, depth: B · T)` floats for the larger N,
+///     overwritten.
 public func accumulateTransposedProduct(
-  a: Values, aStride: Int, b: Values, bStride: Int, c: MutableValues, cStride: Int,
-  sums: MutableValues?, rows: Int, columns: Int, depth: SequenceRows, scratch: MutableValues
+  a: Values, aStride: Int, rows: Int, into first: TransposedTarget,
+  and second: TransposedTarget? = nil, depth: SequenceRows, scratch: MutableValues
 ) {
-  let product = TransposedProduct(
-    a: a, aStride: aStride, b: b, bStride: bStride, c: c, cStride: cStride, sums: sums, rows: rows,
-    columns: columns, scratch: scratch)
+  let product = TransposedProduct(a: a, aStride: aStride, rows: rows, scratch: scratch)
+  func add(_ block: Block) {
+    for firstRow in stride(from: 0, to: rows, by: blockRows) {
+      let part = firstRow..<min(rows, firstRow + blockRows)
+      product.pack(block, part)
+      product.add(block, part, to: first)
+      if let second { product.add(block, part, to: second) }
+    }
+  }
   var block = Block()
   depth.forEachRun { first, count in
     var first = first
@@ -66,12 +96,12 @@ public func accumulateTransposedProduct(
       first += part
       count -= part
       if block.isFull {
-        product.add(block)
+        add(block)
         block = Block()
       }
     }
   }
-  if block.depth > 0 { product.add(block) }
+  if block.depth > 0 { add(block) }
 }
 
 /// Some rows of a and b: runs of consecutive ones, in a fixed number of places.
@@ -82,6 +112,8 @@ private struct Block {
   private(set) var runs = 0
   private(set) var depth = 0
 
+  /// The first row of the first run.
+  var first: Int { firsts[0] }
   var isFull: Bool { depth == blockDepth || runs == Self.places }
 
   mutating func append(_ first: Int, _ count: Int) {
@@ -104,51 +136,49 @@ private struct Block {
 private struct TransposedProduct {
   let a: Values
   let aStride: Int
-  let b: Values
-  let bStride: Int
-  let c: MutableValues
-  let cStride: Int
-  let sums: MutableValues?
   let rows: Int
-  let columns: Int
+  /// Panels of a, then those of b.
   let scratch: MutableValues
 
-  func add(_ block: Block) {
+  func pack(_ block: Block, _ part: Range<Int>) {
+    pack(a + part.lowerBound, aStride, block, part.count, scratch)
+  }
+
+  /// Adds the packed rows of a to their rows of a target.
+  func add(_ block: Block, _ part: Range<Int>, to target: TransposedTarget) {
     let width = kernels.panelWidth
-    for firstColumn in stride(from: 0, to: columns, by: blockColumns) {
-      let partColumns = min(blockColumns, columns - firstColumn)
-      let b = rightMatrix(block, firstColumn, partColumns)
-      for firstRow in stride(from: 0, to: rows, by: blockRows) {
-        let partRows = min(blockRows, rows - firstRow)
-        pack(a + firstRow, aStride, block, partRows, scratch)
-        for row in stride(from: 0, to: partRows, by: width) {
-          let panel = scratch + row * block.depth
-          let panelRows = min(width, partRows - row)
-          kernels.multiply(
-            panel, aRowStride: 1, aColumnStride: width, b,
-            c + (firstRow + row) * cStride + firstColumn, cStride: cStride, rows: panelRows,
-            columns: partColumns, depth: block.depth, start: .sums)
-          if let sums, firstColumn == 0 {
-            kernels.addColumnSums(
-              panel, stride: width, rows: block.depth, columns: panelRows,
-              into: sums + firstRow + row)
-          }
+    for firstColumn in stride(from: 0, to: target.columns, by: blockColumns) {
+      let columns = min(blockColumns, target.columns - firstColumn)
+      let b = rightMatrix(block, target, firstColumn, columns)
+      for row in stride(from: 0, to: part.count, by: width) {
+        let panel = scratch + row * block.depth
+        let count = min(width, part.count - row)
+        let place = part.lowerBound + row
+        kernels.multiply(
+          panel, aRowStride: 1, aColumnStride: width, b,
+          target.c + place * target.cStride + firstColumn, cStride: target.cStride, rows: count,
+          columns: columns, depth: block.depth, start: .sums)
+        if let sums = target.sums, firstColumn == 0 {
+          kernels.addColumnSums(
+            panel, stride: width, rows: block.depth, columns: count, into: sums + place)
         }
       }
     }
   }
 
   /// A block of b for tiles: as it lies, or packed into the scratch.
-  private func rightMatrix(_ block: Block, _ column: Int, _ columns: Int) -> RightMatrix {
+  private func rightMatrix(
+    _ block: Block, _ target: TransposedTarget, _ column: Int, _ columns: Int
+  ) -> RightMatrix {
     let width = kernels.panelWidth
-    if block.runs == 1, columns % width == 0, bStride <= longestRow {
-      var first = 0
-      block.forEachRun { run, _, _ in first = run }
-      return .rows(b + first * bStride + column, stride: bStride, panelWidth: width)
+    if block.runs == 1, columns % width == 0, target.bStride <= longestRow {
+      return .rows(
+        target.b + block.first * target.bStride + column, stride: target.bStride,
+        panelWidth: width)
     }
-    let target = scratch + block.depth * blockRows
-    pack(b + column, bStride, block, columns, target)
-    return .packed(target, depth: block.depth, panelWidth: width)
+    let panels = scratch + block.depth * blockRows
+    pack(target.b + column, target.bStride, block, columns, panels)
+    return .packed(panels, depth: block.depth, panelWidth: width)
   }
 
   private func pack(

@@ -231,26 +231,36 @@ private struct Problem {
     let c = Memory(before)
     let sumsBefore = numbers(rows, seed: 7)
     let sums = Memory(sumsBefore)
-    let scratch = Memory(count: transposedProductScratch(columns: columns, depth: depth))
+    // A second target: aᵀ · a.
+    let square = Memory(count: rows * rows, repeating: 0)
+    let scratch = Memory(
+      count: transposedProductScratch(columns: max(rows, columns), depth: depth))
     (lengths ?? [0]).withUnsafeBufferPointer { pointer in
       accumulateTransposedProduct(
-        a: a.constant, aStride: aStride, b: b.constant, bStride: bStride, c: c.pointer,
-        cStride: cStride, sums: sums.pointer, rows: rows, columns: columns,
+        a: a.constant, aStride: aStride, rows: rows,
+        into: TransposedTarget(
+          b: b.constant, bStride: bStride, columns: columns, c: c.pointer, cStride: cStride,
+          sums: sums.pointer),
+        and: TransposedTarget(
+          b: a.constant, bStride: aStride, columns: rows, c: square.pointer, cStride: rows, sums: nil),
         depth: SequenceRows(
           batch: batch, timesteps: timesteps, lengths: lengths == nil ? nil : pointer.baseAddress),
         scratch: scratch.pointer)
     }
     var expected = before.map(Double.init)
     var expectedSums = sumsBefore.map(Double.init)
+    var expectedSquare = [Double](repeating: 0, count: rows * rows)
     for k in 0..<depth where counts[k] {
       for m in 0..<rows {
         let value = Double(values[k * aStride + m])
         expectedSums[m] += value
         for n in 0..<columns { expected[m * cStride + n] += value * Double(b.pointer[k * bStride + n]) }
+        for n in 0..<rows { expectedSquare[m * rows + n] += value * Double(values[k * aStride + n]) }
       }
     }
     let comment = "\(rows)×\(columns)×\(batch)×\(timesteps)"
     expectClose(c.values, expected, tolerance: 1e-4, comment)
+    expectClose(square.values, expectedSquare, tolerance: 2e-4, "square of \(comment)")
     expectClose(sums.values, expectedSums, tolerance: 1e-4, "sums of \(comment)")
     _ = scratch.values
   }
@@ -278,7 +288,7 @@ private struct Problem {
 
   @Test func scratchIsBoundedAndSizesAreChecked() {
     #expect(
-      transposedProductScratch(columns: 1 << 40, depth: 1 << 40) <= 256 * (1024 + 16 + 128))
+      transposedProductScratch(columns: 1 << 40, depth: 1 << 40) <= 256 * (1024 + 16 + 256))
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: .max / 8, columns: 1 << 20) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: 1, columns: .max) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: -1, columns: 1) }

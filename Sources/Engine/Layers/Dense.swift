@@ -129,10 +129,11 @@ private final class DenseRun: LayerRun {
     let range = parts.range(task)
     let dy = pass.pointer(output.gradients) + range.lowerBound
     accumulateTransposedProduct(
-      a: dy, aStride: layer.units, b: pass.pointer(input.values), bStride: layer.inputSize,
-      c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
-      sums: bias.map { $0.gradient(pass) + range.lowerBound }, rows: range.count,
-      columns: layer.inputSize, depth: SequenceRows(batch: batch, timesteps: vectors, lengths: nil),
-      scratch: pass.scratch)
+      a: dy, aStride: layer.units, rows: range.count,
+      into: TransposedTarget(
+        b: pass.pointer(input.values), bStride: layer.inputSize, columns: layer.inputSize,
+        c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
+        sums: bias.map { $0.gradient(pass) + range.lowerBound }),
+      depth: SequenceRows(batch: batch, timesteps: vectors, lengths: nil), scratch: pass.scratch)
   }
 }

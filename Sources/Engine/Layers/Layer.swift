@@ -127,13 +127,14 @@ extension LayerRun {
 
 /// Splits the rows of a weight gradient into tasks.
 ///
-/// The size is fixed, so that the work is divided in the same way for any number of threads.
+/// The division depends on the rows alone, so that the work is the same for any number of threads.
+/// Small weights are divided as well, for there is more than one thread to serve.
 struct GradientParts {
   let rows: Int
-  static let rowsPerTask = 256
+  private var rowsPerTask: Int { rows >= 1024 ? 256 : 128 }
 
-  var count: Int { (rows + Self.rowsPerTask - 1) / Self.rowsPerTask }
+  var count: Int { (rows + rowsPerTask - 1) / rowsPerTask }
   func range(_ task: Int) -> Range<Int> {
-    task * Self.rowsPerTask..<min(rows, (task + 1) * Self.rowsPerTask)
+    task * rowsPerTask..<min(rows, (task + 1) * rowsPerTask)
   }
 }

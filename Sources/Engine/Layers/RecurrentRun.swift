@@ -84,9 +84,7 @@ final class RecurrentRun: LayerRun {
   private let weightHH: PlacedParameter
   private let biasIH: PlacedParameter?
   private let biasHH: PlacedParameter?
-  /// The tasks of weight_ih, then those of each part of weight_hh.
-  private let inputParts: GradientParts
-  private let recurrentParts: [(GradientParts, RecurrentGradient)]
+  private let gradientPieces: [GradientPiece]
 
   init(
     _ spec: RecurrentSpec, _ weights: RecurrentWeights, _ placement: inout Placement,
@@ -136,8 +134,7 @@ final class RecurrentRun: LayerRun {
     weightHH = placement.parameters("weight_hh" + spec.suffix)
     biasIH = spec.usesBias ? placement.parameters("bias_ih" + spec.suffix) : nil
     biasHH = spec.hasRecurrentBias ? placement.parameters("bias_hh" + spec.suffix) : nil
-    inputParts = GradientParts(rows: cell.gateSize)
-    recurrentParts = cell.recurrentGradients.map { (GradientParts(rows: $0.rows.count), $0) }
+    gradientPieces = cell.recurrentGradients.flatMap(GradientPiece.pieces)
   }
 
   // MARK: Time
@@ -216,51 +213,87 @@ final class RecurrentRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  var gradientTasks: Int { recurrentParts.reduce(inputParts.count) { $0 + $1.0.count } }
+  /// Rows of the weights whose gradients are made of the same array: those of both weights where one
+  /// array serves both, because it is packed only once then.
+  private struct GradientPiece {
+    let rows: Range<Int>
+    let gradient: RecurrentGradient.Gradient
+    /// Whether the rows of weight_ih get their gradient, too.
+    let includesInput: Bool
+    /// What the gradient of the rows of weight_hh takes; nil: they have a piece of their own.
+    let recurrentInput: RecurrentGradient.Input?
+    let parts: GradientParts
+
+    private init(
+      _ rows: Range<Int>, _ gradient: RecurrentGradient.Gradient, includesInput: Bool,
+      _ recurrentInput: RecurrentGradient.Input?
+    ) {
+      self.rows = rows
+      self.gradient = gradient
+      self.includesInput = includesInput
+      self.recurrentInput = recurrentInput
+      parts = GradientParts(rows: rows.count)
+    }
+
+    static func pieces(_ part: RecurrentGradient) -> [GradientPiece] {
+      switch part.gradient {
+      case .gates:
+        [GradientPiece(part.rows, .gates, includesInput: true, part.input)]
+      case .extra:
+        [
+          GradientPiece(part.rows, .gates, includesInput: true, nil),
+          GradientPiece(part.rows, .extra, includesInput: false, part.input),
+        ]
+      }
+    }
+  }
+
+  var gradientTasks: Int { gradientPieces.reduce(0) { $0 + $1.parts.count } }
 
   func addGradients(task: Int, batch: Int, _ pass: Pass) {
-    if task < inputParts.count {
-      let x = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
-      addProduct(
-        inputParts.range(task), of: tape.gates, column: 0, with: x, weightIH, biasIH, batch, pass)
-      return
-    }
-    var task = task - inputParts.count
-    for (part, gradient) in recurrentParts {
-      if task < part.count {
-        let input = tape.droppedHidden.isNone ? tape.hidden : tape.droppedHidden
-        let first = gradient.rows.lowerBound
-        let rows = part.range(task)
-        addProduct(
-          first + rows.lowerBound..<first + rows.upperBound,
-          of: gradient.gradient == .gates ? tape.gates : tape.extra,
-          column: gradient.gradient == .gates ? 0 : first,
-          with: gradient.input == .recurrentInput ? input : tape.extra, weightHH, biasHH, batch,
-          pass)
+    var task = task
+    for piece in gradientPieces {
+      if task < piece.parts.count {
+        let part = piece.parts.range(task)
+        let first = piece.rows.lowerBound
+        addGradients(piece, first + part.lowerBound..<first + part.upperBound, batch, pass)
         return
       }
-      task -= part.count
+      task -= piece.parts.count
     }
   }
 
   /// d weight[rows] += Σ gradientᵀ input and d bias[rows] += Σ gradient, over all rows and timesteps.
-  ///
-  /// - Parameter column: the row of the weight that the gradient array's first column stands for.
-  private func addProduct(
-    _ rows: Range<Int>, of gradient: Slot, column: Int, with input: Slot,
-    _ weight: PlacedParameter, _ bias: PlacedParameter?, _ batch: Int, _ pass: Pass
+  private func addGradients(
+    _ piece: GradientPiece, _ rows: Range<Int>, _ batch: Int, _ pass: Pass
   ) {
-    let gradientWidth = gradient.width / timesteps
-    let inputWidth = input.width / timesteps
-    let d = pass.pointer(gradient) + rows.lowerBound - column
+    let array = piece.gradient == .gates ? tape.gates : tape.extra
+    let column = piece.gradient == .gates ? rows.lowerBound : rows.lowerBound - piece.rows.lowerBound
+    let x = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
+    let input = piece.includesInput ? target(rows, with: x, weightIH, biasIH, pass) : nil
+    let recurrent = piece.recurrentInput.map { kind in
+      let hidden = tape.droppedHidden.isNone ? tape.hidden : tape.droppedHidden
+      return target(
+        rows, with: kind == .recurrentInput ? hidden : tape.extra, weightHH, biasHH, pass)
+    }
+    guard let first = input ?? recurrent else { return }
     accumulateTransposedProduct(
-      a: d, aStride: gradientWidth, b: pass.pointer(input), bStride: inputWidth,
-      c: weight.gradient(pass) + rows.lowerBound * inputWidth, cStride: inputWidth,
-      sums: bias.map { $0.gradient(pass) + rows.lowerBound }, rows: rows.count,
-      columns: inputWidth,
+      a: pass.pointer(array) + column, aStride: array.width / timesteps, rows: rows.count,
+      into: first, and: input == nil ? nil : recurrent,
       depth: Validity.sequences(
         pass.validity(to.input.validity), rows: 0..<batch, timesteps: timesteps),
       scratch: pass.scratch)
+  }
+
+  private func target(
+    _ rows: Range<Int>, with input: Slot, _ weight: PlacedParameter, _ bias: PlacedParameter?,
+    _ pass: Pass
+  ) -> TransposedTarget {
+    let width = input.width / timesteps
+    return TransposedTarget(
+      b: pass.pointer(input), bStride: width, columns: width,
+      c: weight.gradient(pass) + rows.lowerBound * width, cStride: width,
+      sums: bias.map { $0.gradient(pass) + rows.lowerBound })
   }
 
   // MARK: Places
