@@ -216,8 +216,8 @@ private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
 
 @inline(never)
 private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
-  var tile =
-    product.start.map { T(c: $0, stride: product.startStride, columns: columns) } ?? T.zero
+  var tile = T.zero
+  if let start = product.start { tile = T(c: start, stride: product.startStride, columns: columns) }
   tile.addProduct(product.factors)
   tile.write(to: product.c, stride: product.cStride, columns: columns)
 }

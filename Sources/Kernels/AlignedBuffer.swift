@@ -26,13 +26,13 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     }
 
     var address: UnsafeMutableRawPointer?
-    let isLarge = bytes >= hugePage
-    let alignment = isLarge ? hugePage : max(64, MemoryLayout<Element>.alignment)
-    guard posix_memalign(&address, alignment, max(bytes, 1)) == 0, let address else {
+    let huge = hugePages(for: bytes)
+    let alignment = huge > 0 ? hugePage : max(64, MemoryLayout<Element>.alignment)
+    guard posix_memalign(&address, alignment, max(bytes, huge, 1)) == 0, let address else {
       throw MemoryError(bytes: bytes)
     }
-    // A wish that the system may not grant. Rows that are pages apart need fewer translations then.
-    if isLarge { madvise(address, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
+    // A wish that the system may not grant.
+    if huge > 0 { madvise(address, huge, MADV_HUGEPAGE) }
     memset(address, 0, bytes)
     pointer = address.bindMemory(to: Element.self, capacity: count)
     self.count = count
@@ -43,3 +43,12 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
 
 /// The size of a huge page on x86-64, and of the usual one on arm64.
 private let hugePage = 1 << 21
+
+/// How many bytes of a large block to ask for in huge pages: rows that lie pages apart, and weights
+/// that every timestep reads from end to end, need fewer translations then. The last page is one of
+/// them if it does not make the block larger by more than a third.
+private func hugePages(for bytes: Int) -> Int {
+  let whole = bytes / hugePage * hugePage
+  let rest = bytes - whole
+  return rest > 0 && hugePage - rest <= bytes / 3 ? whole + hugePage : whole
+}
