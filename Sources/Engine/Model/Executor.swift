@@ -51,19 +51,25 @@ final class Executor {
     if let current, current.key.timesteps == timesteps, current.key.capacity >= rows {
       return current
     }
-    let key = Plan.Key(capacity: rows, timesteps: timesteps)
-    let plan = try plans[key] ?? Plan(
-      model, key, isTraining: isTraining, shardRows: shardRows)
-    if plans.count >= Self.maximumPlans { plans.removeAll() }
-    plans[key] = plan
+    let plan = try plan(Plan.Key(capacity: rows, timesteps: timesteps))
     try reserve(plan)
     current = plan
     return plan
   }
 
+  private func plan(_ key: Plan.Key) throws -> Plan {
+    if let plan = plans[key] { return plan }
+    // Who asked goes on to use the array for other timesteps.
+    let key = Plan.Key(capacity: key.capacity, timesteps: key.timesteps.map { $0 })
+    let plan = try Plan(model, key, isTraining: isTraining, shardRows: shardRows)
+    if plans.count >= Self.maximumPlans { plans.removeAll() }
+    plans[key] = plan
+    return plan
+  }
+
   private func reserve(_ plan: Plan) throws {
-    let size = try Int.product([plan.floats, workspaces], of: "workspace")
-    let scratch = try Int.product([plan.scratch, pool.threads], of: "workspace")
+    let size = try Int.product(plan.floats, workspaces, of: "workspace")
+    let scratch = try Int.product(plan.scratch, pool.threads, of: "workspace")
     let (count, overflow) = size.addingReportingOverflow(scratch)
     guard !overflow else {
       throw EngineError.memory("workspace: this batch takes more memory than there can be")

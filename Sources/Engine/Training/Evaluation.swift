@@ -33,43 +33,41 @@ struct Evaluation {
   /// - Parameter collect: sees every item that counts.
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
     var total = LossSums(outputs: model.outputCount)
+    var sums = BatchSums(outputs: model.outputCount)
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      var rows = Array(0..<data.batch.count)
-      if data.batch.hasLengths {
-        var sorter = LengthSorter()
-        rows.withUnsafeMutableBufferPointer {
-          sorter.sort($0, longest: data.batch.longest, length: data.batch.length(ofRow:))
-        }
-      }
+      var sorter = LengthSorter()
+      defer { withExtendedLifetime(sorter) {} }
+      let rows = try sorter.sort(data.batch)
+      var batch = Batch()
       for first in stride(from: 0, to: rows.count, by: batchSize) {
-        try rows.withUnsafeBufferPointer { rows in
-          let part = UnsafeBufferPointer(
-            rebasing: rows[first..<min(rows.count, first + batchSize)])
-          total += try run(data.batch.selecting(part), data.targets, collect)
-        }
+        let end = min(rows.count, first + batchSize)
+        batch.select(UnsafeBufferPointer(rebasing: rows[first..<end]), of: data.batch)
+        total += try run(batch, data.targets, &sums, collect)
       }
     case .batches(let next):
       var index = 0
       while let arrays = try next(epoch, index) {
         let checked = try CheckedData(arrays, model, objective)
-        total += try run(checked.batch, checked.targets, collect)
+        total += try run(checked.batch, checked.targets, &sums, collect)
         index += 1
       }
     }
     return total
   }
 
-  private func run(_ batch: Batch, _ targets: Targets, _ collect: Collector?) throws -> LossSums {
+  private func run(
+    _ batch: Batch, _ targets: Targets, _ sums: inout BatchSums, _ collect: Collector?
+  ) throws -> LossSums {
     let plan = try executor.prepare(batch)
     let shards = executor.shardCount(batch.count)
-    var results = [LossSums](repeating: LossSums(outputs: model.outputCount), count: shards)
     var collected = [[(y: [Float], target: CollectedTarget, weight: Double)]](
       repeating: [], count: collect == nil ? 0 : shards)
     let size = model.outputShape(0).lastAxis
-    let scales = [Double](repeating: 0, count: model.outputCount)
-    results.withUnsafeMutableBufferPointer { results in
+    sums.total.clear()
+    let scales = sums.scales
+    sums.addShards(shards) { results in
       collected.withUnsafeMutableBufferPointer { collected in
         nonisolated(unsafe) let results = results
         nonisolated(unsafe) let collected = collected
@@ -77,11 +75,11 @@ struct Evaluation {
           let local = 0..<rows.count
           batch.load(rows, at: 0, plan, model.graph, pass)
           executor.forward(local, plan, pass)
-          results[shard] = objective.evaluate(
-            local, firstRow: rows.lowerBound, targets, scales: scales, batch, plan, pass,
-            writesGradients: false)
-          results[shard].divisors = objective.divisors(
-            local, firstRow: rows.lowerBound, targets, batch, plan, pass)
+          objective.evaluate(
+            into: &results[shard], local, firstRow: rows.lowerBound, targets, scales: scales, batch,
+            plan, pass, writesGradients: false)
+          objective.divisors(
+            into: &results[shard], local, firstRow: rows.lowerBound, targets, batch, plan, pass)
           guard !collected.isEmpty else { return }
           objective.forEachResult(
             local, firstRow: rows.lowerBound, targets, batch, plan, pass
@@ -95,9 +93,7 @@ struct Evaluation {
         }
       }
     }
-    var total = LossSums(outputs: model.outputCount)
-    for shard in results { total += shard }
-    total.divisors = objective.withReductions(total.divisors)
+    objective.applyReductions(to: &sums.total)
     if let collect {
       for item in collected.joined() {
         try item.y.withUnsafeBufferPointer { y in
@@ -106,7 +102,7 @@ struct Evaluation {
         }
       }
     }
-    return total
+    return sums.total
   }
 }
 
