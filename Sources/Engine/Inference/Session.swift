@@ -40,6 +40,7 @@ public final class Session {
   /// The arrays of the call under way.
   public var arguments = Arguments()
   private var batch = Batch()
+  private var sorter = LengthSorter()
 
   public convenience init(_ model: Model, options text: String) throws {
     let options = try SessionOptions(text)
@@ -64,6 +65,10 @@ public final class Session {
     try checkOutputs(outputs, model, batch)
     guard batch.count > 0 else { return }
     let plan = try batches.prepare(batch)
+    // Shards of sequences of similar length compute less padding.
+    if batch.hasLengths, batches.shardCount(batch.count) > 1 {
+      batch.reorder(try sorter.sort(batch))
+    }
     batches.forEachShard(of: batch.count, plan, Executor.Settings()) { _, rows, pass in
       let local = 0..<rows.count
       batch.load(rows, at: 0, plan, model.graph, pass)

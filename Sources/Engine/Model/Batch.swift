@@ -85,6 +85,14 @@ struct Batch {
     }
   }
 
+  /// Takes the same rows in another order.
+  ///
+  /// - Parameter rows: every row once; to stay as they are while this batch is used.
+  mutating func reorder(_ rows: UnsafeBufferPointer<Int>) {
+    precondition(rows.count == count)
+    order = rows.baseAddress
+  }
+
   /// The caller's row.
   func source(_ row: Int) -> Int { order.map { $0[row] } ?? row }
 
