@@ -69,10 +69,20 @@ public final class Session {
     if batch.hasLengths, batches.shardCount(batch.count) > 1 {
       batch.reorder(try sorter.sort(batch))
     }
-    batches.forEachShard(of: batch.count, plan, Executor.Settings()) { _, rows, pass in
+    batches.forEachShard(
+      of: batch.count, plan, Executor.Settings(), Run(batch: batch, outputs: outputs))
+  }
+
+  private struct Run: ShardWork {
+    let batch: Batch
+    let outputs: [TensorView]
+
+    func perform(
+      shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    ) {
       let local = 0..<rows.count
-      batch.load(rows, at: 0, plan, model.graph, pass)
-      batches.forward(local, plan, pass)
+      batch.load(rows, at: 0, plan, pass)
+      executor.forward(local, plan, pass)
       copyOutputs(outputs, local, of: batch, firstRow: rows.lowerBound, plan, pass)
     }
   }

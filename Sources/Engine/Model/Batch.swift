@@ -131,7 +131,7 @@ struct Batch {
   /// Writes rows of this batch into a workspace, with zeros wherever a timestep does not count.
   ///
   /// - Parameter offset: the workspace's row for the first of `rows`.
-  func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ graph: Graph, _ pass: Pass) {
+  func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ pass: Pass) {
     for (index, input) in inputs.enumerated() {
       let place = plan.inputs[index]
       for row in rows {

@@ -7,6 +7,11 @@
 
 import Kernels
 
+/// What is done with each shard of a batch.
+protocol ShardWork {
+  func perform(shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
+}
+
 /// Memory and threads for running one model. Used by one thread at a time.
 final class Executor {
   let model: Model
@@ -137,15 +142,28 @@ final class Executor {
       state: settings.state, stateWidth: graph.stateSize)
   }
 
-  /// Runs `body` for every shard of a batch. In inference a shard's rows begin at 0.
+  /// Does work for every shard of a batch. In inference a shard's rows begin at 0.
   func forEachShard(
-    of batch: Int, _ plan: Plan, _ settings: Settings,
-    _ body: (_ shard: Int, _ rows: Range<Int>, _ pass: Pass) -> Void
+    of batch: Int, _ plan: Plan, _ settings: Settings, _ work: some ShardWork
   ) {
-    pool.run(tasks: shardCount(batch)) { shard, worker in
-      let rows = Shards.range(shard, rows: shardRows, batch: batch)
-      body(
-        shard, rows, pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
+    pool.run(
+      tasks: shardCount(batch),
+      ShardTasks(executor: self, batch: batch, plan: plan, settings: settings, work: work))
+  }
+
+  private struct ShardTasks<W: ShardWork>: Work {
+    let executor: Executor
+    let batch: Int
+    let plan: Plan
+    let settings: Settings
+    let work: W
+
+    func perform(task shard: Int, worker: Int) {
+      let rows = Shards.range(shard, rows: executor.shardRows, batch: batch)
+      let firstRow = executor.isTraining ? 0 : rows.lowerBound
+      work.perform(
+        shard: shard, rows, executor, plan,
+        executor.pass(plan, worker: worker, firstRow: firstRow, settings))
     }
   }
 
@@ -180,10 +198,22 @@ final class Executor {
 
   /// Adds the parameters' gradients of a whole batch.
   func addGradients(batch: Int, _ plan: Plan, _ settings: Settings) {
-    pool.run(tasks: plan.gradientTasks.count) { index, worker in
+    pool.run(
+      tasks: plan.gradientTasks.count,
+      GradientTasks(executor: self, batch: batch, plan: plan, settings: settings))
+  }
+
+  private struct GradientTasks: Work {
+    let executor: Executor
+    let batch: Int
+    let plan: Plan
+    let settings: Settings
+
+    func perform(task index: Int, worker: Int) {
       let task = plan.gradientTasks[index]
       plan.runs[task.run].addGradients(
-        task: task.task, batch: batch, pass(plan, worker: worker, firstRow: 0, settings))
+        task: task.task, batch: batch,
+        executor.pass(plan, worker: worker, firstRow: 0, settings))
     }
   }
 

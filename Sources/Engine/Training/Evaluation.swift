@@ -62,35 +62,16 @@ struct Evaluation {
   ) throws -> LossSums {
     let plan = try executor.prepare(batch)
     let shards = executor.shardCount(batch.count)
-    var collected = [[(y: [Float], target: CollectedTarget, weight: Double)]](
-      repeating: [], count: collect == nil ? 0 : shards)
-    let size = model.outputShape(0).lastAxis
+    var collected = [[CollectedItem]](repeating: [], count: collect == nil ? 0 : shards)
     sums.total.clear()
     let scales = sums.scales
     sums.addShards(shards) { results in
       collected.withUnsafeMutableBufferPointer { collected in
-        nonisolated(unsafe) let results = results
-        nonisolated(unsafe) let collected = collected
-        executor.forEachShard(of: batch.count, plan, Executor.Settings()) { shard, rows, pass in
-          let local = 0..<rows.count
-          batch.load(rows, at: 0, plan, model.graph, pass)
-          executor.forward(local, plan, pass)
-          objective.evaluate(
-            into: &results[shard], local, firstRow: rows.lowerBound, targets, scales: scales, batch,
-            plan, pass, writesGradients: false)
-          objective.divisors(
-            into: &results[shard], local, firstRow: rows.lowerBound, targets, batch, plan, pass)
-          guard !collected.isEmpty else { return }
-          objective.forEachResult(
-            local, firstRow: rows.lowerBound, targets, batch, plan, pass
-          ) { y, target, weight in
-            collected[shard].append(
-              (
-                Array(UnsafeBufferPointer(start: y, count: size)),
-                CollectedTarget(target, size: size), weight
-              ))
-          }
-        }
+        executor.forEachShard(
+          of: batch.count, plan, Executor.Settings(),
+          MeasureWork(
+            objective: objective, batch: batch, targets: targets, scales: scales, sums: results,
+            collected: collected, size: model.outputShape(0).lastAxis))
       }
     }
     objective.applyReductions(to: &sums.total)
@@ -104,6 +85,47 @@ struct Evaluation {
     }
     return sums.total
   }
+}
+
+/// What a thread does with a shard: the forward pass, its losses, and a copy of what counts.
+private struct MeasureWork: ShardWork {
+  let objective: Objective
+  let batch: Batch
+  let targets: Targets
+  let scales: [Double]
+  /// One per shard; of what is collected, none if nobody asks.
+  let sums: UnsafeMutableBufferPointer<LossSums>
+  let collected: UnsafeMutableBufferPointer<[CollectedItem]>
+  /// Elements of an item.
+  let size: Int
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    let local = 0..<rows.count
+    let firstRow = rows.lowerBound
+    batch.load(rows, at: 0, plan, pass)
+    executor.forward(local, plan, pass)
+    objective.evaluate(
+      into: &sums[shard], local, firstRow: firstRow, targets, scales: scales, batch, plan, pass,
+      writesGradients: false)
+    objective.divisors(into: &sums[shard], local, firstRow: firstRow, targets, batch, plan, pass)
+    guard !collected.isEmpty else { return }
+    objective.forEachResult(local, firstRow: firstRow, targets, batch, plan, pass) {
+      y, target, weight in
+      collected[shard].append(
+        CollectedItem(
+          y: Array(UnsafeBufferPointer(start: y, count: size)),
+          target: CollectedTarget(target, size: size), weight: weight))
+    }
+  }
+}
+
+/// An item that outlives its pass.
+private struct CollectedItem {
+  let y: [Float]
+  let target: CollectedTarget
+  let weight: Double
 }
 
 /// A target that outlives its pass.

@@ -103,9 +103,8 @@ public final class Trainer {
     swap(&batch, &candidate)
     let plan = try runForward()
     guard !outputs.isEmpty else { return }
-    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
-      copyOutputs(outputs, rows, of: batch, firstRow: rows.lowerBound, plan, pass)
-    }
+    executor.forEachShard(
+      of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
   }
 
   private func requireRows(_ batch: Batch) throws {
@@ -131,10 +130,7 @@ public final class Trainer {
     pending = nil
     let plan = try executor.prepare(batch)
     passes += 1
-    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
-      batch.load(rows, at: rows.lowerBound, plan, model.graph, pass)
-      executor.forward(rows, plan, pass)
-    }
+    executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
     pending = plan
     return plan
   }
@@ -162,16 +158,10 @@ public final class Trainer {
     try checkInputGradients(inputGradients)
     pending = nil
     let settings = settings(needsInputGradients: !inputGradients.isEmpty)
-    executor.forEachShard(of: batch.count, plan, settings) { _, rows, pass in
-      executor.clearGradients(rows, plan, pass)
-      for (index, view) in outputGradients.enumerated() {
-        let place = plan.outputs[index]
-        pass.pointer(place.gradients, row: rows.lowerBound).update(
-          from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
-      }
-      executor.backward(rows, plan, pass)
-      copyInputGradients(inputGradients, rows, plan, pass)
-    }
+    executor.forEachShard(
+      of: batch.count, plan, settings,
+      BackwardWork(
+        outputGradients: outputGradients, inputGradients: InputGradients(views: inputGradients)))
     executor.addGradients(batch: batch.count, plan, settings)
     hasGradients = true
   }
@@ -209,15 +199,11 @@ public final class Trainer {
         needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
       let scales = batchSums.scales
       batchSums.addShards(executor.shardCount(batch.count)) { shards in
-        nonisolated(unsafe) let shards = shards
-        executor.forEachShard(of: batch.count, plan, settings) { shard, rows, pass in
-          executor.clearGradients(rows, plan, pass)
-          objective.evaluate(
-            into: &shards[shard], rows, firstRow: rows.lowerBound, targets, scales: scales, batch,
-            plan, pass, writesGradients: true)
-          executor.backward(rows, plan, pass)
-          copyInputGradients(inputGradients, rows, plan, pass)
-        }
+        executor.forEachShard(
+          of: batch.count, plan, settings,
+          LossWork(
+            objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
+            inputGradients: InputGradients(views: inputGradients)))
       }
       guard batchSums.total.loss.isFinite else { throw notFinite("the loss", plan) }
       executor.addGradients(batch: batch.count, plan, settings)
@@ -249,31 +235,6 @@ public final class Trainer {
           name: view.name, message: "an input of ids has no gradient; set its data to NULL")
       }
       try view.check(shape, batch: batch.count, timesteps: batch.inputs[index].timesteps)
-    }
-  }
-
-  private func copyInputGradients(
-    _ views: [TensorView?], _ rows: Range<Int>, _ plan: Plan, _ pass: Pass
-  ) {
-    for (index, view) in views.enumerated() {
-      guard let view else { continue }
-      let place = plan.inputs[index]
-      (view.floats + rows.lowerBound * place.width).update(
-        from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
-      clearMasked(view, place, rows, pass)
-    }
-  }
-
-  /// A timestep that does not count has no gradient.
-  private func clearMasked(
-    _ view: TensorView, _ place: ValuePlace, _ rows: Range<Int>, _ pass: Pass
-  ) {
-    guard let validity = pass.validity(place.validity) else { return }
-    for row in rows {
-      for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
-        kernels.fill(
-          view.floats + row * place.width + t * place.stepWidth, 0, count: place.stepWidth)
-      }
     }
   }
 
@@ -309,21 +270,13 @@ public final class Trainer {
     var scale = 1.0
     if let limit = options.clipNorm, norm > limit { scale = limit / norm }
 
-    let rule = options.optimizer.rule(update: updates + 1)
-    let rate = Float(learningRate)
-    let clipValue = Float(options.clipValue ?? .infinity)
-    let parameters = model.parameters.values.pointer
-    executor.pool.run(tasks: pieces.count) { index, _ in
-      let piece = pieces[index]
-      kernels.update(
-        OptimizerStep(
-          rule: rule, learningRate: rate, gradientScale: Float(scale), clipValue: clipValue,
-          weightDecay: options.optimizer.weightDecay, count: piece.count,
-          parameters: parameters + piece.lowerBound,
-          gradients: gradients.pointer + piece.lowerBound,
-          first: firstMoments.map { $0.pointer + piece.lowerBound },
-          second: secondMoments.map { $0.pointer + piece.lowerBound }))
-    }
+    let step = OptimizerStep(
+      rule: options.optimizer.rule(update: updates + 1), learningRate: Float(learningRate),
+      gradientScale: Float(scale), clipValue: Float(options.clipValue ?? .infinity),
+      weightDecay: options.optimizer.weightDecay, count: gradients.count,
+      parameters: model.parameters.values.pointer, gradients: gradients.pointer,
+      first: firstMoments?.pointer, second: secondMoments?.pointer)
+    executor.pool.run(tasks: pieces.count, UpdateWork(pieces: pieces, step: step))
     updates += 1
     hasGradients = false
     pending = nil
@@ -343,10 +296,9 @@ public final class Trainer {
 
   /// The norm of all gradients together, after clipping each parameter's where that is asked for.
   private func globalNorm() throws -> Double {
-    executor.pool.run(tasks: pieces.count) { index, _ in
-      let piece = gradients.pointer + pieces[index].lowerBound
-      squares.pointer[index] = kernels.dot(piece, piece, count: pieces[index].count)
-    }
+    executor.pool.run(
+      tasks: pieces.count,
+      SquareWork(pieces: pieces, gradients: gradients.pointer, squares: squares.pointer))
     var total = 0.0
     var index = 0
     for entry in model.parameters.entries {
