@@ -122,7 +122,8 @@ static struct arrays make_arrays(const refrain_model *model,
       tensor->shape[1] = timesteps;
       if (timesteps == 0) {
         tensor->rank--;
-        for (int axis = 1; axis < tensor->rank; axis++) tensor->shape[axis] = tensor->shape[axis + 1];
+        memmove(&tensor->shape[1], &tensor->shape[2],
+                (size_t)(tensor->rank - 1) * sizeof tensor->shape[0]);
       }
     }
     int64_t elements = element_count(tensor);
@@ -259,9 +260,9 @@ static refrain_status step_from_loss(struct step *step) {
   refrain_status status = refrain_trainer_forward(step->trainer, step->in.tensors, step->in.count,
                                                   step->out.tensors, step->out.count);
   if (status == REFRAIN_OK) {
-    status = refrain_trainer_backward_loss(step->trainer, step->targets.tensors, step->targets.count,
-                                           step->sample_weights, &loss, step->gradients.tensors,
-                                           step->gradients.count);
+    status = refrain_trainer_backward_loss(
+        step->trainer, step->targets.tensors, step->targets.count, step->sample_weights, &loss,
+        step->gradients.tensors, step->gradients.count);
   }
   return status == REFRAIN_OK ? refrain_trainer_update(step->trainer, &norm) : status;
 }
