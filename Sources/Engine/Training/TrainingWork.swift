@@ -124,7 +124,8 @@ struct UpdateWork: Work {
       OptimizerStep(
         rule: step.rule, learningRate: step.learningRate, gradientScale: step.gradientScale,
         clipValue: step.clipValue, weightDecay: step.weightDecay, count: piece.count,
-        parameters: step.parameters + piece.lowerBound, gradients: step.gradients + piece.lowerBound,
+        parameters: step.parameters + piece.lowerBound,
+        gradients: step.gradients + piece.lowerBound,
         first: step.first.map { $0 + piece.lowerBound },
         second: step.second.map { $0 + piece.lowerBound }))
   }
