@@ -427,6 +427,8 @@ void refrain_session_release(refrain_session *session);
  * outputs  one per output of the model: data, type, rank and shape are the caller's, and must be
  *          what the model gives for these inputs. Timesteps beyond a row's length are zero.
  *
+ * Makes no allocation after calls of the same sizes.
+ *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ARGUMENT (an id
  * or a length out of range) or REFRAIN_MEMORY. Since 0.1.
  */
@@ -454,8 +456,8 @@ refrain_status refrain_session_step_ids(refrain_session *session, const int32_t 
 
 /**
  * The same for any inputs and outputs. A tensor has the model's shape without the timesteps:
- * [lanes, features] or, for ids, [lanes]. lengths and mask must be NULL. This one makes a few small
- * allocations. Since 0.1.
+ * [lanes, features] or, for ids, [lanes]. lengths and mask must be NULL. Makes no allocation either
+ * after the first call. Since 0.1.
  */
 refrain_status refrain_session_step_tensors(refrain_session *session, const refrain_tensor *inputs,
                                             int64_t input_count, refrain_tensor *outputs,
@@ -547,6 +549,9 @@ typedef int (*refrain_progress_callback)(void *user, const refrain_progress *pro
  * progress  may be NULL. It may read the model and call refrain_trainer_save().
  * user      passed to progress.
  *
+ * A batch of arrays in memory makes no allocation after batches of the same sizes; the start of an
+ * epoch and its end make some.
+ *
  * Returns REFRAIN_OK, or
  *   REFRAIN_CANCELLED   a callback asked to stop: the model has what it learned so far, and another
  *                       fit with "resume=true" goes on where this one stopped;
@@ -564,6 +569,9 @@ refrain_status refrain_trainer_fit(refrain_trainer *trainer, const refrain_datas
  * The forward pass in training mode (dropout is on), remembered for a backward pass.
  *
  * outputs  as in refrain_session_run(); NULL with output_count 0 if they are not needed.
+ *
+ * A step, which is this function, one of the two below and refrain_trainer_update(), makes no
+ * allocation after steps of the same sizes.
  *
  * Returns as refrain_session_run(). Since 0.1.
  */

@@ -139,8 +139,8 @@ func options(_ pointer: UnsafePointer<CChar>?) throws -> String {
 }
 
 /// A pointer that must be there.
-func required<T>(_ pointer: T?, named name: String) throws -> T {
-  guard let pointer else { throw BoundaryError.null(name) }
+func required<T>(_ pointer: T?, named name: @autoclosure () -> String) throws -> T {
+  guard let pointer else { throw BoundaryError.null(name()) }
   return pointer
 }
 
@@ -148,9 +148,9 @@ func required<T>(_ pointer: T?, named name: String) throws -> T {
 let maximumElements = 1 << 44
 
 /// A size of at least 0.
-func size(_ value: Int64, named name: String) throws -> Int {
+func size(_ value: Int64, named name: @autoclosure () -> String) throws -> Int {
   guard value >= 0 else {
-    throw BoundaryError.argument("\(name): expected a size ≥ 0, found \(value)")
+    throw BoundaryError.argument("\(name()): expected a size ≥ 0, found \(value)")
   }
   return Int(value)
 }

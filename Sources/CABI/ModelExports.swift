@@ -140,7 +140,9 @@ public func refrain_model_parameter(
   boundary {
     let entries = try CABI.model(model).parameters.entries
     let entry = entries[try position(index, below: entries.count)]
-    if let description { try check(description.pointee.struct_size, named: "description") }
+    if let description {
+      try check(description.pointee.struct_size, named: ArrayName("description"))
+    }
     try write(entry.name, name, capacity, length)
     if let description { try describe(.float, entry.shape, into: description) }
   }

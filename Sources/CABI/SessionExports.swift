@@ -29,9 +29,10 @@ public func refrain_session_run(
 ) -> refrain_status {
   boundary {
     let session = try CABI.session(session)
-    let inputs = try views(inputs, inputCount, named: "inputs")
-    let outputs = try views(outputs, outputCount, named: "outputs")
-    try session.run(inputs, into: outputs)
+    defer { session.arguments.removeAll() }
+    try read(inputs, inputCount, named: "inputs", into: &session.arguments.inputs)
+    try read(outputs, outputCount, named: "outputs", into: &session.arguments.outputs)
+    try session.run(session.arguments.inputs, into: session.arguments.outputs)
   }
 }
 
@@ -62,9 +63,10 @@ public func refrain_session_step_tensors(
 ) -> refrain_status {
   boundary {
     let session = try CABI.session(session)
-    let inputs = try views(inputs, inputCount, named: "inputs")
-    let outputs = try views(outputs, outputCount, named: "outputs")
-    try session.step(inputs, into: outputs)
+    defer { session.arguments.removeAll() }
+    try read(inputs, inputCount, named: "inputs", into: &session.arguments.inputs)
+    try read(outputs, outputCount, named: "outputs", into: &session.arguments.outputs)
+    try session.step(session.arguments.inputs, into: session.arguments.outputs)
   }
 }
 

@@ -7,44 +7,64 @@ import Kernels
 /// The structs of an older caller may be shorter; those of a newer one longer.
 private let tensorSize = Int64(MemoryLayout<refrain_tensor>.size)
 
-/// The views of `count` consecutive tensors.
-///
-/// - Parameter expected: how many there must be.
-func views(
-  _ tensors: UnsafePointer<refrain_tensor>?, _ count: Int64, named name: String
-) throws -> [TensorView] {
-  try optionalViews(tensors, count, named: name).enumerated().map { index, view in
-    try required(view, named: "\(name)[\(index)].data")
+/// Reads `count` consecutive tensors into a list, which was empty.
+func read(
+  _ tensors: UnsafePointer<refrain_tensor>?, _ count: Int64, named argument: String,
+  into list: inout [TensorView]
+) throws {
+  try forEachTensor(tensors, count, named: argument) { index, view in
+    list.append(try required(view, named: "\(argument)[\(index)].data"))
   }
 }
 
 /// The same, with nil where data is NULL.
-func optionalViews(
-  _ tensors: UnsafePointer<refrain_tensor>?, _ count: Int64, named name: String
-) throws -> [TensorView?] {
-  let count = try size(count, named: "the number of \(name)")
-  guard count > 0 else { return [] }
-  guard count <= 1 << 16 else {
-    throw BoundaryError.argument("the number of \(name): expected at most 65536, found \(count)")
+func read(
+  _ tensors: UnsafePointer<refrain_tensor>?, _ count: Int64, named argument: String,
+  into list: inout [TensorView?]
+) throws {
+  try forEachTensor(tensors, count, named: argument) { _, view in list.append(view) }
+}
+
+/// A tensor that stands alone; nil if there is none.
+func read(_ tensor: UnsafePointer<refrain_tensor>?, named argument: String) throws -> TensorView? {
+  guard let tensor else { return nil }
+  var read: TensorView?
+  try forEachTensor(tensor, 1, named: argument) { _, view in
+    read = try required(view, named: "\(argument)[0].data")
   }
-  let first = try required(tensors, named: name)
-  try check(first.pointee.struct_size, named: "\(name)[0]")
+  return read
+}
+
+private func forEachTensor(
+  _ tensors: UnsafePointer<refrain_tensor>?, _ count: Int64, named argument: String,
+  _ body: (_ index: Int, _ view: TensorView?) throws -> Void
+) throws {
+  let count = try size(count, named: "the number of \(argument)")
+  guard count > 0 else { return }
+  guard count <= 1 << 16 else {
+    throw BoundaryError.argument(
+      "the number of \(argument): expected at most 65536, found \(count)")
+  }
+  let first = try required(tensors, named: argument)
+  try check(first.pointee.struct_size, named: ArrayName(argument, index: 0))
   let stride = Int(first.pointee.struct_size)
-  return try (0..<count).map { index in
+  for index in 0..<count {
     let tensor = (UnsafeRawPointer(first) + index * stride)
       .assumingMemoryBound(to: refrain_tensor.self)
-    return try view(tensor, named: count == 1 ? name : "\(name)[\(index)]")
+    try body(index, try view(tensor, named: ArrayName(argument, index: count == 1 ? nil : index)))
   }
 }
 
-func check(_ structSize: Int64, named name: String) throws {
+func check(_ structSize: Int64, named name: ArrayName) throws {
   guard structSize >= tensorSize, structSize <= 1 << 16, structSize % 8 == 0 else {
     throw BoundaryError.argument(
       "\(name).struct_size: expected sizeof(refrain_tensor) = \(tensorSize), found \(structSize)")
   }
 }
 
-private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: String) throws -> TensorView? {
+private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: ArrayName) throws
+  -> TensorView?
+{
   let tensor = pointer.pointee
   try check(tensor.struct_size, named: name)
   guard let data = tensor.data else { return nil }
@@ -60,17 +80,18 @@ private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: String) 
   guard (1...maximumRank).contains(tensor.rank) else {
     throw BoundaryError.argument("\(name).rank: expected 1 … \(maximumRank), found \(tensor.rank)")
   }
-  var shape: [Int] = []
-  withUnsafeBytes(of: tensor.shape) { bytes in
-    shape = bytes.bindMemory(to: Int64.self).prefix(Int(tensor.rank)).map { Int($0) }
-  }
+  var shape = Shape()
   var count = 1
-  for (axis, size) in shape.enumerated() {
+  for axis in 0..<Int(tensor.rank) {
+    let size = withUnsafeBytes(of: tensor.shape) {
+      Int($0.load(fromByteOffset: axis * MemoryLayout<Int64>.stride, as: Int64.self))
+    }
     let (product, overflow) = count.multipliedReportingOverflow(by: size)
     guard size >= 0, !overflow, product <= maximumElements else {
       throw BoundaryError.argument(
         "\(name).shape[\(axis)]: expected a size ≥ 0 that memory can hold, found \(size)")
     }
+    shape.append(size)
     count = product
   }
   return TensorView(
@@ -87,7 +108,7 @@ func describe(_ shape: ValueShape, into description: UnsafeMutablePointer<refrai
 func describe(
   _ type: ElementType, _ shape: [Int], into description: UnsafeMutablePointer<refrain_tensor>
 ) throws {
-  try check(description.pointee.struct_size, named: "description")
+  try check(description.pointee.struct_size, named: ArrayName("description"))
   description.pointee.data = nil
   description.pointee.lengths = nil
   description.pointee.mask = nil
@@ -133,10 +154,9 @@ private func arrays(_ dataset: UnsafePointer<refrain_dataset>, named name: Strin
   -> DataArrays
 {
   let data = dataset.pointee
-  return DataArrays(
-    inputs: try views(data.inputs, data.input_count, named: "\(name).inputs"),
-    targets: try views(data.targets, data.target_count, named: "\(name).targets"),
-    sampleWeights: try data.sample_weights.flatMap {
-      try views($0, 1, named: "\(name).sample_weights").first
-    })
+  var arrays = DataArrays()
+  try read(data.inputs, data.input_count, named: "\(name).inputs", into: &arrays.inputs)
+  try read(data.targets, data.target_count, named: "\(name).targets", into: &arrays.targets)
+  arrays.sampleWeights = try read(data.sample_weights, named: "\(name).sample_weights")
+  return arrays
 }

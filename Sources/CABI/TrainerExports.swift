@@ -72,9 +72,10 @@ public func refrain_trainer_forward(
 ) -> refrain_status {
   boundary {
     let trainer = try CABI.trainer(trainer)
-    let inputs = try views(inputs, inputCount, named: "inputs")
-    let outputs = try views(outputs, outputCount, named: "outputs")
-    try trainer.forward(inputs, into: outputs)
+    defer { trainer.arguments.removeAll() }
+    try read(inputs, inputCount, named: "inputs", into: &trainer.arguments.inputs)
+    try read(outputs, outputCount, named: "outputs", into: &trainer.arguments.outputs)
+    try trainer.forward(trainer.arguments.inputs, into: trainer.arguments.outputs)
   }
 }
 
@@ -85,9 +86,14 @@ public func refrain_trainer_backward(
 ) -> refrain_status {
   boundary {
     let trainer = try CABI.trainer(trainer)
-    let outputGradients = try views(outputGradients, outputCount, named: "output_gradients")
-    let inputGradients = try optionalViews(inputGradients, inputCount, named: "input_gradients")
-    try trainer.backward(outputGradients, into: inputGradients)
+    defer { trainer.arguments.removeAll() }
+    try read(
+      outputGradients, outputCount, named: "output_gradients",
+      into: &trainer.arguments.outputGradients)
+    try read(
+      inputGradients, inputCount, named: "input_gradients", into: &trainer.arguments.inputGradients)
+    try trainer.backward(
+      trainer.arguments.outputGradients, into: trainer.arguments.inputGradients)
   }
 }
 
@@ -99,10 +105,13 @@ public func refrain_trainer_backward_loss(
 ) -> refrain_status {
   boundary {
     let trainer = try CABI.trainer(trainer)
-    let targets = try views(targets, targetCount, named: "targets")
-    let weights = try sampleWeights.flatMap { try views($0, 1, named: "sample_weights").first }
-    let inputGradients = try optionalViews(inputGradients, inputCount, named: "input_gradients")
-    let value = try trainer.backwardLoss(targets, sampleWeights: weights, into: inputGradients)
+    defer { trainer.arguments.removeAll() }
+    try read(targets, targetCount, named: "targets", into: &trainer.arguments.targets)
+    let weights = try read(sampleWeights, named: "sample_weights")
+    try read(
+      inputGradients, inputCount, named: "input_gradients", into: &trainer.arguments.inputGradients)
+    let value = try trainer.backwardLoss(
+      trainer.arguments.targets, sampleWeights: weights, into: trainer.arguments.inputGradients)
     loss?.pointee = value
   }
 }

@@ -71,4 +71,10 @@ extension Int {
     }
     return result
   }
+
+  /// The same of two sizes, without an array.
+  static func product(_ a: Int, _ b: Int, of name: @autoclosure () -> String) throws -> Int {
+    let (product, overflow) = a.multipliedReportingOverflow(by: b)
+    return overflow ? try Self.product([a, b], of: name()) : product
+  }
 }

@@ -200,15 +200,16 @@ private final class Sample {
   }
 
   private func reserve(_ name: String, _ shape: ValueShape) throws -> TensorView {
-    let sizes = [Self.batch] + (shape.hasTime ? [Self.timesteps] : []) + shape.features
+    let sizes = shape.sizes(batch: Self.batch, timesteps: Self.timesteps)
     let buffer = try AlignedBuffer<Float>(count: sizes.reduce(1, *))
     memory.append(buffer)
     arrays.append(
       Array(
-        name: name, type: shape.type == .float ? .f32 : .i32, shape: sizes,
+        name: name, type: shape.type == .float ? .f32 : .i32, shape: Swift.Array(sizes),
         bytes: UnsafeRawBufferPointer(start: buffer.pointer, count: buffer.count * 4)))
     return TensorView(
-      name: name, base: UnsafeMutableRawPointer(buffer.pointer), type: shape.type, shape: sizes)
+      name: ArrayName(name), base: UnsafeMutableRawPointer(buffer.pointer), type: shape.type,
+      shape: sizes)
   }
 
   /// Runs the file's sample and compares; a file without one is accepted.
@@ -227,9 +228,13 @@ private final class Sample {
       UnsafeMutableRawBufferPointer(start: buffer.pointer, count: buffer.count)
         .copyMemory(from: tensor.bytes)
       kept.append(buffer)
+      guard let sizes = Shape(tensor.shape) else {
+        throw FormatError(
+          "the sample in the file does not fit the model: '\(name)' has \(tensor.shape.count) axes")
+      }
       let view = TensorView(
-        name: name, base: UnsafeMutableRawPointer(buffer.pointer), type: shape.type,
-        shape: tensor.shape)
+        name: ArrayName(name), base: UnsafeMutableRawPointer(buffer.pointer), type: shape.type,
+        shape: sizes)
       return (view, tensor)
     }
     let inputs = try (0..<model.inputCount).map {

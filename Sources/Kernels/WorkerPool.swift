@@ -21,6 +21,13 @@ public struct ThreadError: Error, Equatable {
   }
 }
 
+/// Work that threads share, task by task. A type of its own for each kind, because a closure that
+/// other threads can see takes memory every time.
+public protocol Work {
+  /// - Parameter worker: the thread, 0 ..< threads.
+  func perform(task: Int, worker: Int)
+}
+
 /// Runs tasks on the calling thread and `threads − 1` others. One run at a time.
 public final class WorkerPool: @unchecked Sendable {
   /// Workers, the caller included.
@@ -38,14 +45,13 @@ public final class WorkerPool: @unchecked Sendable {
 
   deinit { crew?.dismiss() }
 
-  /// Calls `body` once for each task 0 ..< tasks, with the worker 0 ..< threads that runs it, and
-  /// returns when all are done.
+  /// Performs the tasks 0 ..< tasks, each once, and returns when all are done. Takes no memory.
   ///
   /// In a child of fork the first run creates the threads anew; should the system refuse, the
   /// caller does all tasks alone.
-  public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+  public func run(tasks: Int, _ work: some Work) {
     guard threads > 1, tasks > 1 else {
-      for task in 0..<max(tasks, 0) { body(task, 0) }
+      for task in 0..<max(tasks, 0) { work.perform(task: task, worker: 0) }
       return
     }
     if crew?.generation != Forks.generation.load(ordering: .relaxed) {
@@ -53,17 +59,21 @@ public final class WorkerPool: @unchecked Sendable {
       crew = try? Crew(size: threads - 1)
     }
     guard let crew else {
-      for task in 0..<tasks { body(task, 0) }
+      for task in 0..<tasks { work.perform(task: task, worker: 0) }
       return
     }
-    crew.run(tasks: tasks, body)
+    crew.run(tasks: tasks, work)
   }
+}
+
+/// Where work of some type lies: of one size for all types, and small enough to be stored in place.
+private struct WorkPointer<W: Work>: Work {
+  let pointer: UnsafePointer<W>
+  func perform(task: Int, worker: Int) { pointer.pointee.perform(task: task, worker: worker) }
 }
 
 /// The threads besides the caller, and what they share with it.
 private final class Crew: @unchecked Sendable {
-  typealias Body = (_ task: Int, _ worker: Int) -> Void
-
   let generation = Forks.generation.load(ordering: .relaxed)
   private let size: Int
   private var handles: [pthread_t] = []
@@ -81,7 +91,7 @@ private final class Crew: @unchecked Sendable {
   private var sleepers = 0
   private var isDismissed = false
   private var tasks = 0
-  private var body: UnsafePointer<Body>?
+  private var work: (any Work)?
   private var mode = ArithmeticMode.current
 
   /// How often a thread lets others run before it sleeps: some ten microseconds, a fraction of what
@@ -153,34 +163,32 @@ private final class Crew: @unchecked Sendable {
     handles = []
   }
 
-  func run(tasks: Int, _ body: Body) {
-    withoutActuallyEscaping(body) { body in
-      withUnsafePointer(to: body) { pointer in
-        pthread_mutex_lock(mutex)
-        self.body = pointer
-        self.tasks = tasks
-        mode = ArithmeticMode.current
-        nextTask.store(0, ordering: .relaxed)
-        working.store(size, ordering: .relaxed)
-        runs.add(1, ordering: .releasing)
-        if sleepers > 0 { pthread_cond_broadcast(wake) }
-        pthread_mutex_unlock(mutex)
+  func run(tasks: Int, _ work: some Work) {
+    withUnsafePointer(to: work) { pointer in
+      pthread_mutex_lock(mutex)
+      self.work = WorkPointer(pointer: pointer)
+      self.tasks = tasks
+      mode = ArithmeticMode.current
+      nextTask.store(0, ordering: .relaxed)
+      working.store(size, ordering: .relaxed)
+      runs.add(1, ordering: .releasing)
+      if sleepers > 0 { pthread_cond_broadcast(wake) }
+      pthread_mutex_unlock(mutex)
 
-        takeTasks(tasks, body, worker: 0)
+      takeTasks(tasks, work, worker: 0)
 
-        if isSoon({ working.load(ordering: .acquiring) == 0 }) { return }
-        pthread_mutex_lock(mutex)
-        while working.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, mutex) }
-        pthread_mutex_unlock(mutex)
-      }
+      if isSoon({ working.load(ordering: .acquiring) == 0 }) { return }
+      pthread_mutex_lock(mutex)
+      while working.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, mutex) }
+      pthread_mutex_unlock(mutex)
     }
   }
 
-  private func takeTasks(_ tasks: Int, _ body: Body, worker: Int) {
+  private func takeTasks(_ tasks: Int, _ work: some Work, worker: Int) {
     while true {
       let task = nextTask.add(1, ordering: .relaxed).oldValue
       guard task < tasks else { return }
-      body(task, worker)
+      work.perform(task: task, worker: worker)
     }
   }
 
@@ -194,14 +202,14 @@ private final class Crew: @unchecked Sendable {
         pthread_cond_wait(wake, mutex)
       }
       sleepers -= 1
-      guard !isDismissed, let body else { break }
+      guard !isDismissed, let work else { break }
       seen = runs.load(ordering: .relaxed)
       let tasks = tasks
       let mode = mode
       pthread_mutex_unlock(mutex)
 
       mode.apply()
-      takeTasks(tasks, body.pointee, worker: worker)
+      takeTasks(tasks, work, worker: worker)
 
       if working.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
         // The caller looks at `working` with the mutex held before it sleeps.

@@ -187,6 +187,63 @@ static void nothing_beyond_a_length_is_learned(void) {
   refrain_model_release(models[1]);
 }
 
+/* A session takes rows in the order of their lengths; each must come back to its own place. */
+static void rows_of_all_lengths_keep_their_places(void) {
+  enum { B = 37, T = 11, H = 5 };
+  static float x[B][T][3], sequence[B][T][H], last[B][4], alone[T][H], end[4], zeros[T][H];
+  static int64_t lengths[B];
+  fill_random(&x[0][0][0], B * T * 3, 5);
+  for (int b = 0; b < B; b++) lengths[b] = b * 7 % (T + 1);
+  for (int threads = 1; threads <= 2; threads++) {
+    refrain_model *model = make_model(
+        "x = Input(3)\ns = x -> GRU(5, return_sequences=true)\ny = s -> LSTM(4)\n[s, y]", 7);
+    refrain_session *session = make_session(model, threads == 1 ? "" : "threads=2");
+    refrain_tensor in = FLOATS(x, B, T, 3);
+    refrain_tensor out[2] = {FLOATS(sequence, B, T, H), FLOATS(last, B, 4)};
+    in.lengths = lengths;
+    memset(sequence, 0xFF, sizeof sequence);
+    memset(last, 0xFF, sizeof last);
+    CHECK_OK(refrain_session_run(session, &in, 1, out, 2));
+    for (int b = 0; b < B; b++) {
+      refrain_tensor row = FLOATS(x[b], 1, T, 3);
+      refrain_tensor result[2] = {FLOATS(alone, 1, T, H), FLOATS(end, 1, 4)};
+      row.lengths = &lengths[b];
+      CHECK_OK(refrain_session_run(session, &row, 1, result, 2));
+      CHECK_NEAR(&sequence[b][0][0], &alone[0][0], T * H, 1e-6);
+      CHECK_NEAR(last[b], end, 4, 1e-6);
+      CHECK_SAME(sequence[b][lengths[b]], &zeros[0][0], (T - lengths[b]) * H);
+    }
+    refrain_session_release(session);
+    refrain_model_release(model);
+  }
+}
+
+/* Arrays of a call that is refused take no one's place. */
+static void a_refused_forward_leaves_the_one_before(void) {
+  enum { B = 5, T = 4 };
+  static float x[B][T][3], wide[B][T][4], y[B][2], dx[2][B][T][3];
+  refrain_model *model = make_model("Input(3) -> LSTM(2)", 7);
+  refrain_trainer *trainer = make_trainer(model, "loss=mse");
+  fill_random(&x[0][0][0], B * T * 3, 5);
+  refrain_tensor in = FLOATS(x, B, T, 3), out = FLOATS(y, B, 2), wrong = FLOATS(wide, B, T, 4);
+  refrain_tensor empty = FLOATS(x, 0, T, 3), few = FLOATS(x, 2, T, 3);
+  double loss[2];
+  for (int i = 0; i < 2; i++) {
+    refrain_tensor gradient = FLOATS(dx[i], B, T, 3);
+    CHECK_OK(refrain_trainer_forward(trainer, &in, 1, NULL, 0));
+    if (i == 1) {
+      REFUSED(REFRAIN_SHAPE, "inputs", refrain_trainer_forward(trainer, &wrong, 1, NULL, 0));
+      REFUSED(REFRAIN_ARGUMENT, "inputs", refrain_trainer_forward(trainer, &empty, 1, NULL, 0));
+      REFUSED(REFRAIN_SHAPE, "outputs", refrain_trainer_forward(trainer, &few, 1, &wrong, 1));
+    }
+    CHECK_OK(refrain_trainer_backward_loss(trainer, &out, 1, NULL, &loss[i], &gradient, 1));
+  }
+  CHECK(loss[0] == loss[1]);
+  CHECK_SAME(&dx[1][0][0][0], &dx[0][0][0][0], B * T * 3);
+  refrain_trainer_release(trainer);
+  refrain_model_release(model);
+}
+
 /* ---- the caller's memory ------------------------------------------------------------------------
  */
 
@@ -440,6 +497,8 @@ void behaviour_at_the_edges(void) {
   RUN(masks_of_prefixes_equal_lengths);
   RUN(a_skipped_timestep_leaves_the_state);
   RUN(nothing_beyond_a_length_is_learned);
+  RUN(rows_of_all_lengths_keep_their_places);
+  RUN(a_refused_forward_leaves_the_one_before);
   RUN(inputs_may_be_freed_after_forward);
   RUN(larger_structs_of_newer_callers);
   RUN(owners_are_counted);

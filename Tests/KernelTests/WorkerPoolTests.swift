@@ -27,6 +27,18 @@ private func inChild(_ body: () -> Bool) -> Bool {
   return false
 }
 
+/// A closure as work.
+private struct Calls: Work {
+  let body: (_ task: Int, _ worker: Int) -> Void
+  func perform(task: Int, worker: Int) { body(task, worker) }
+}
+
+extension WorkerPool {
+  fileprivate func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    withoutActuallyEscaping(body) { run(tasks: tasks, Calls(body: $0)) }
+  }
+}
+
 /// Whether a run calls each task once, with workers in range.
 private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
   let calls = UnsafeMutablePointer<Int>.allocate(capacity: tasks + 1)

@@ -2,7 +2,7 @@
 //
 // `run` divides a batch into shards, as training does, each on a small workspace of its own. `step`
 // is the same forward pass over one timestep, with the state of every layer taken from, and left
-// in, a block of memory with one row per lane; after the first call it allocates nothing.
+// in, a block of memory with one row per lane. After a first call of a shape neither allocates.
 
 import Kernels
 
@@ -35,6 +35,13 @@ public final class Session {
   private let batches: Executor
   private var stream: Stream?
 
+  // Filled anew by every call, so that a warm one takes no memory.
+
+  /// The arrays of the call under way.
+  public var arguments = Arguments()
+  private var batch = Batch()
+  private var sorter = LengthSorter()
+
   public convenience init(_ model: Model, options text: String) throws {
     let options = try SessionOptions(text)
     try self.init(model, lanes: options.lanes, threads: options.threads)
@@ -51,18 +58,32 @@ public final class Session {
 
   /// Runs a batch from the initial state. Timesteps beyond a row's length are zero.
   public func run(_ inputs: [TensorView], into outputs: [TensorView]) throws {
-    let batch = try Batch(inputs, model)
+    try batch.take(inputs, model)
     guard outputs.count == model.outputCount else {
       throw EngineError.count(name: "outputs", expected: model.outputCount, found: outputs.count)
     }
     try checkOutputs(outputs, model, batch)
     guard batch.count > 0 else { return }
     let plan = try batches.prepare(batch)
-    batches.forEachShard(of: batch.count, plan, Executor.Settings()) { _, rows, pass in
+    // Shards of sequences of similar length compute less padding.
+    if batch.hasLengths, batches.shardCount(batch.count) > 1 {
+      batch.reorder(try sorter.sort(batch))
+    }
+    batches.forEachShard(
+      of: batch.count, plan, Executor.Settings(), Run(batch: batch, outputs: outputs))
+  }
+
+  private struct Run: ShardWork {
+    let batch: Batch
+    let outputs: [TensorView]
+
+    func perform(
+      shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    ) {
       let local = 0..<rows.count
-      batch.load(rows, at: 0, plan, model.graph, pass)
-      batches.forward(local, plan, pass)
-      copyOutputs(outputs, local, firstRow: rows.lowerBound, model, plan, pass)
+      batch.load(rows, at: 0, plan, pass)
+      executor.forward(local, plan, pass)
+      copyOutputs(outputs, local, of: batch, firstRow: rows.lowerBound, plan, pass)
     }
   }
 
@@ -209,11 +230,13 @@ private final class Stream {
     guard found == type else { throw EngineError.type(name: "input", expected: found, found: type) }
   }
 
-  func checkIDs(_ index: Int, _ ids: UnsafePointer<Int32>, name: String) throws {
+  func checkIDs(
+    _ index: Int, _ ids: UnsafePointer<Int32>, name: @autoclosure () -> String
+  ) throws {
     let limit = model.vocabulary(ofInput: index) ?? Int(Int32.max)
     for lane in 0..<lanes where !(0..<limit).contains(Int(ids[lane])) {
       throw EngineError.argument(
-        name: "\(name)[\(lane)]", message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
+        name: "\(name())[\(lane)]", message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
     }
   }
 

@@ -5,70 +5,42 @@
 
 import Kernels
 
-/// An array in the caller's memory.
-public struct TensorView {
-  public var name: String
-  public var base: UnsafeMutableRawPointer
-  public var type: ElementType
-  public var shape: [Int]
-  public var lengths: UnsafePointer<Int64>?
-  public var mask: UnsafePointer<UInt8>?
-
-  public init(
-    name: String, base: UnsafeMutableRawPointer, type: ElementType, shape: [Int],
-    lengths: UnsafePointer<Int64>? = nil, mask: UnsafePointer<UInt8>? = nil
-  ) {
-    self.name = name
-    self.base = base
-    self.type = type
-    self.shape = shape
-    self.lengths = lengths
-    self.mask = mask
-  }
-
-  var floats: MutableValues { base.assumingMemoryBound(to: Float.self) }
-  var ids: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
-
-  /// - Throws: unless the sizes and type are `shape`'s for a batch and timesteps of any size.
-  func check(_ shape: ValueShape, batch: Int? = nil, timesteps: Int? = nil) throws {
-    guard type == shape.type else {
-      throw EngineError.type(name: name, expected: shape.type, found: type)
-    }
-    let expected = [batch ?? -1] + (shape.hasTime ? [timesteps ?? -1] : []) + shape.features
-    guard self.shape.count == expected.count,
-      zip(self.shape, expected).allSatisfy({ $1 < 0 || $0 == $1 })
-    else {
-      throw EngineError.shape(name: name, expected: expected, found: self.shape)
-    }
-    _ = try Int.product(self.shape + [4], of: name)
-  }
-}
-
-/// A model's inputs for a number of sequences, checked.
+/// A model's inputs for a number of sequences, checked. Filled again and again, it keeps its memory
+/// unless someone else holds a copy.
 struct Batch {
   struct Input {
     let view: TensorView
     let hasTime: Bool
     /// Timesteps of the caller's array, and those that this batch needs of them.
     let timesteps: Int
-    let used: Int
+    var used: Int
     /// Elements of one timestep.
     let width: Int
-    let isFull: Bool
+    var isFull: Bool
   }
 
-  let inputs: [Input]
-  let count: Int
+  private(set) var inputs: [Input] = []
+  private(set) var count = 0
+  /// For each input, the timesteps used.
+  private(set) var timesteps: [Int] = []
   /// The caller's row that row i of this batch is; nil for the rows in order.
-  let order: UnsafePointer<Int>?
+  private(set) var order: UnsafePointer<Int>?
+
+  /// No sequences.
+  init() {}
 
   /// Every sequence of the caller's arrays.
-  init(_ views: [TensorView], _ model: Model) throws {
+  init(_ views: [TensorView], _ model: Model) throws { try take(views, model) }
+
+  /// Becomes every sequence of the caller's arrays. After an error it has no meaning.
+  mutating func take(_ views: [TensorView], _ model: Model) throws {
     guard views.count == model.inputCount else {
       throw EngineError.count(name: "inputs", expected: model.inputCount, found: views.count)
     }
-    let count = views[0].shape.first ?? 0
-    var inputs: [Input] = []
+    inputs.removeAll(keepingCapacity: true)
+    timesteps.removeAll(keepingCapacity: true)
+    count = views[0].shape.first ?? 0
+    order = nil
     for (index, view) in views.enumerated() {
       let shape = model.inputShape(index)
       try view.check(shape, batch: count)
@@ -82,45 +54,44 @@ struct Batch {
         Input(
           view: view, hasTime: shape.hasTime, timesteps: timesteps, used: timesteps,
           width: shape.width, isFull: view.lengths == nil && view.mask == nil))
+      self.timesteps.append(timesteps)
     }
-    self.inputs = inputs
-    self.count = count
-    order = nil
   }
 
-  private init(inputs: [Input], count: Int, order: UnsafePointer<Int>) {
-    self.inputs = inputs
-    self.count = count
-    self.order = order
-  }
-
-  /// Some rows of this batch, and no more timesteps than the longest of them.
+  /// Becomes some rows of another batch, and no more timesteps than the longest of them.
   ///
   /// Timesteps are rounded up so that a data set has few shapes, and few plans.
-  func selecting(_ rows: UnsafeBufferPointer<Int>) -> Batch {
-    precondition(order == nil)
+  ///
+  /// - Parameter rows: to stay as they are while this batch is used.
+  mutating func select(_ rows: UnsafeBufferPointer<Int>, of whole: Batch) {
+    precondition(whole.order == nil)
     guard let order = rows.baseAddress else { preconditionFailure("a batch of no rows") }
-    func longest(_ input: Input) -> Int {
-      guard let lengths = input.view.lengths else { return input.timesteps }
-      return rows.reduce(1) { max($0, Int(lengths[$1])) }
-    }
-    let timed = inputs.filter(\.hasTime)
-    let inputs = inputs.map { input in
-      guard input.hasTime else { return input }
-      // Sequences that were of one length stay so: layers may join them.
-      let needed = timed.reduce(1) { $1.timesteps == input.timesteps ? max($0, longest($1)) : $0 }
-      let used = min(input.timesteps, (needed + 7) / 8 * 8)
-      let isShorter = input.view.lengths.map { lengths in
-        rows.contains { Int(lengths[$0]) < used }
+    self.order = order
+    count = rows.count
+    inputs.removeAll(keepingCapacity: true)
+    timesteps.removeAll(keepingCapacity: true)
+    for var input in whole.inputs {
+      if input.hasTime {
+        // Sequences that were of one length stay so: layers may join them.
+        var needed = 1
+        for other in whole.inputs where other.hasTime && other.timesteps == input.timesteps {
+          needed = max(needed, other.longest(of: rows))
+        }
+        input.used = min(input.timesteps, (needed + 7) / 8 * 8)
+        input.isFull = input.view.mask == nil && !input.isAnyShorter(of: rows)
       }
-      return Input(
-        view: input.view, hasTime: true, timesteps: input.timesteps, used: used,
-        width: input.width, isFull: input.view.mask == nil && isShorter != true)
+      inputs.append(input)
+      timesteps.append(input.used)
     }
-    return Batch(inputs: inputs, count: rows.count, order: order)
   }
 
-  var timesteps: [Int] { inputs.map(\.used) }
+  /// Takes the same rows in another order.
+  ///
+  /// - Parameter rows: every row once; to stay as they are while this batch is used.
+  mutating func reorder(_ rows: UnsafeBufferPointer<Int>) {
+    precondition(rows.count == count)
+    order = rows.baseAddress
+  }
 
   /// The caller's row.
   func source(_ row: Int) -> Int { order.map { $0[row] } ?? row }
@@ -160,7 +131,7 @@ struct Batch {
   /// Writes rows of this batch into a workspace, with zeros wherever a timestep does not count.
   ///
   /// - Parameter offset: the workspace's row for the first of `rows`.
-  func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ graph: Graph, _ pass: Pass) {
+  func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ pass: Pass) {
     for (index, input) in inputs.enumerated() {
       let place = plan.inputs[index]
       for row in rows {
@@ -191,5 +162,19 @@ struct Batch {
 
   private func length(of row: Int, _ input: Input) -> Int {
     input.view.lengths.map { Int($0[source(row)]) } ?? input.timesteps
+  }
+}
+
+extension Batch.Input {
+  /// Timesteps of the longest of the caller's rows.
+  fileprivate func longest(of rows: UnsafeBufferPointer<Int>) -> Int {
+    guard let lengths = view.lengths else { return timesteps }
+    return rows.reduce(1) { max($0, Int(lengths[$1])) }
+  }
+
+  /// Whether one of the caller's rows has fewer timesteps than are used.
+  fileprivate func isAnyShorter(of rows: UnsafeBufferPointer<Int>) -> Bool {
+    guard let lengths = view.lengths else { return false }
+    return rows.contains { Int(lengths[$0]) < used }
   }
 }

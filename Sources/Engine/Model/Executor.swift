@@ -7,6 +7,11 @@
 
 import Kernels
 
+/// What is done with each shard of a batch.
+protocol ShardWork {
+  func perform(shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
+}
+
 /// Memory and threads for running one model. Used by one thread at a time.
 final class Executor {
   let model: Model
@@ -51,19 +56,25 @@ final class Executor {
     if let current, current.key.timesteps == timesteps, current.key.capacity >= rows {
       return current
     }
-    let key = Plan.Key(capacity: rows, timesteps: timesteps)
-    let plan = try plans[key] ?? Plan(
-      model, key, isTraining: isTraining, shardRows: shardRows)
-    if plans.count >= Self.maximumPlans { plans.removeAll() }
-    plans[key] = plan
+    let plan = try plan(Plan.Key(capacity: rows, timesteps: timesteps))
     try reserve(plan)
     current = plan
     return plan
   }
 
+  private func plan(_ key: Plan.Key) throws -> Plan {
+    if let plan = plans[key] { return plan }
+    // Who asked goes on to use the array for other timesteps.
+    let key = Plan.Key(capacity: key.capacity, timesteps: key.timesteps.map { $0 })
+    let plan = try Plan(model, key, isTraining: isTraining, shardRows: shardRows)
+    if plans.count >= Self.maximumPlans { plans.removeAll() }
+    plans[key] = plan
+    return plan
+  }
+
   private func reserve(_ plan: Plan) throws {
-    let size = try Int.product([plan.floats, workspaces], of: "workspace")
-    let scratch = try Int.product([plan.scratch, pool.threads], of: "workspace")
+    let size = try Int.product(plan.floats, workspaces, of: "workspace")
+    let scratch = try Int.product(plan.scratch, pool.threads, of: "workspace")
     let (count, overflow) = size.addingReportingOverflow(scratch)
     guard !overflow else {
       throw EngineError.memory("workspace: this batch takes more memory than there can be")
@@ -131,16 +142,31 @@ final class Executor {
       state: settings.state, stateWidth: graph.stateSize)
   }
 
-  /// Runs `body` for every shard of a batch. In inference a shard's rows begin at 0.
+  /// Does work for every shard of a batch. In inference a shard's rows begin at 0.
   func forEachShard(
-    of batch: Int, _ plan: Plan, _ settings: Settings,
-    _ body: (_ shard: Int, _ rows: Range<Int>, _ pass: Pass) -> Void
+    of batch: Int, _ plan: Plan, _ settings: Settings, _ work: some ShardWork
   ) {
     let shards = shardCount(batch)
-    pool.run(tasks: shards) { shard, worker in
+    pool.run(
+      tasks: shards,
+      ShardTasks(
+        executor: self, batch: batch, shards: shards, plan: plan, settings: settings, work: work))
+  }
+
+  private struct ShardTasks<W: ShardWork>: Work {
+    let executor: Executor
+    let batch: Int
+    let shards: Int
+    let plan: Plan
+    let settings: Settings
+    let work: W
+
+    func perform(task shard: Int, worker: Int) {
       let rows = Shards.range(shard, of: shards, batch: batch)
-      body(
-        shard, rows, pass(plan, worker: worker, firstRow: isTraining ? 0 : rows.lowerBound, settings))
+      let firstRow = executor.isTraining ? 0 : rows.lowerBound
+      work.perform(
+        shard: shard, rows, executor, plan,
+        executor.pass(plan, worker: worker, firstRow: firstRow, settings))
     }
   }
 
@@ -175,10 +201,22 @@ final class Executor {
 
   /// Adds the parameters' gradients of a whole batch.
   func addGradients(batch: Int, _ plan: Plan, _ settings: Settings) {
-    pool.run(tasks: plan.gradientTasks.count) { index, worker in
+    pool.run(
+      tasks: plan.gradientTasks.count,
+      GradientTasks(executor: self, batch: batch, plan: plan, settings: settings))
+  }
+
+  private struct GradientTasks: Work {
+    let executor: Executor
+    let batch: Int
+    let plan: Plan
+    let settings: Settings
+
+    func perform(task index: Int, worker: Int) {
       let task = plan.gradientTasks[index]
       plan.runs[task.run].addGradients(
-        task: task.task, batch: batch, pass(plan, worker: worker, firstRow: 0, settings))
+        task: task.task, batch: batch,
+        executor.pass(plan, worker: worker, firstRow: 0, settings))
     }
   }
 

@@ -3,30 +3,49 @@
 // What pads the shorter sequences of a batch or a shard is not computed, but costs what it holds
 // up: rows in the order of their lengths make batches and shards of one length each.
 
+import Kernels
+
 /// Sorts rows by their lengths, the longest first; rows of one length keep their order. Reuses its
 /// memory.
 struct LengthSorter {
   /// For each length, where its rows begin.
-  private var starts: [Int] = []
-  private var sorted: [Int] = []
+  private var starts: AlignedBuffer<Int>?
+  private var sorted: AlignedBuffer<Int>?
+  private var rows: AlignedBuffer<Int>?
 
-  /// - Parameters:
-  ///   - longest: no row is longer.
-  ///   - length: of a row, 0 … longest.
-  mutating func sort(
-    _ rows: UnsafeMutableBufferPointer<Int>, longest: Int, length: (_ row: Int) -> Int
-  ) {
-    if starts.count < longest + 2 { starts = [Int](repeating: 0, count: longest + 2) }
-    if sorted.count < rows.count { sorted = [Int](repeating: 0, count: rows.count) }
-    for index in starts.indices { starts[index] = 0 }
-    for row in rows { starts[longest - length(row) + 1] += 1 }
+  /// - Throws: `MemoryError`.
+  mutating func sort(_ rows: UnsafeMutableBufferPointer<Int>, of batch: Batch) throws {
+    let longest = batch.longest
+    let starts = try Self.memory(&starts, longest + 2)
+    let sorted = try Self.memory(&sorted, rows.count)
+    for index in 0..<longest + 2 { starts[index] = 0 }
+    for row in rows { starts[longest - batch.length(ofRow: row) + 1] += 1 }
     for index in 1..<longest + 2 { starts[index] += starts[index - 1] }
     for row in rows {
-      let key = longest - length(row)
+      let key = longest - batch.length(ofRow: row)
       sorted[starts[key]] = row
       starts[key] += 1
     }
     for index in rows.indices { rows[index] = sorted[index] }
+  }
+
+  /// All rows of a batch, in the order of their lengths if they can differ. They stay until the
+  /// sorter is used again.
+  mutating func sort(_ batch: Batch) throws -> UnsafeBufferPointer<Int> {
+    let rows = UnsafeMutableBufferPointer(
+      start: try Self.memory(&rows, batch.count), count: batch.count)
+    for row in rows.indices { rows[row] = row }
+    if batch.hasLengths { try sort(rows, of: batch) }
+    return UnsafeBufferPointer(rows)
+  }
+
+  private static func memory(_ buffer: inout AlignedBuffer<Int>?, _ count: Int) throws
+    -> UnsafeMutablePointer<Int>
+  {
+    if let buffer, buffer.count >= count { return buffer.pointer }
+    let made = try AlignedBuffer<Int>(count: count)
+    buffer = made
+    return made.pointer
   }
 }
 

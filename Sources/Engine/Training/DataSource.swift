@@ -2,15 +2,11 @@
 
 /// Inputs with their targets.
 public struct DataArrays {
-  public var inputs: [TensorView]
-  public var targets: [TensorView]
+  public var inputs: [TensorView] = []
+  public var targets: [TensorView] = []
   public var sampleWeights: TensorView?
 
-  public init(inputs: [TensorView], targets: [TensorView], sampleWeights: TensorView?) {
-    self.inputs = inputs
-    self.targets = targets
-    self.sampleWeights = sampleWeights
-  }
+  public init() {}
 }
 
 /// A data set in memory, or one that a callback supplies batch by batch.

@@ -14,20 +14,18 @@ enum EpochOrder {
   /// - Parameter bucketed: whether a batch's sequences have similar lengths.
   static func shuffled(
     _ batch: Batch, batchSize: Int, bucketed: Bool, seed: UInt64, epoch: Int
-  ) -> [Int] {
+  ) throws -> [Int] {
     var random = RandomSequence(seed: seed, stream: 1 << 63 | UInt64(epoch))
     var order = random.permutation(batch.count)
     guard bucketed, batch.hasLengths else { return order }
 
-    let longest = batch.longest
     var sorter = LengthSorter()
-    order.withUnsafeMutableBufferPointer { order in
+    try order.withUnsafeMutableBufferPointer { order in
       let pool = poolBatches.multipliedReportingOverflow(by: batchSize)
       let size = pool.overflow ? order.count : min(pool.partialValue, order.count)
       for first in stride(from: 0, to: order.count, by: max(1, size)) {
-        sorter.sort(
-          UnsafeMutableBufferPointer(rebasing: order[first..<min(order.count, first + size)]),
-          longest: longest, length: batch.length(ofRow:))
+        let end = min(order.count, first + size)
+        try sorter.sort(UnsafeMutableBufferPointer(rebasing: order[first..<end]), of: batch)
       }
     }
     // The last batch may be smaller, and stays at the end.

@@ -33,71 +33,48 @@ struct Evaluation {
   /// - Parameter collect: sees every item that counts.
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
     var total = LossSums(outputs: model.outputCount)
+    var sums = BatchSums(outputs: model.outputCount)
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      var rows = Array(0..<data.batch.count)
-      if data.batch.hasLengths {
-        var sorter = LengthSorter()
-        rows.withUnsafeMutableBufferPointer {
-          sorter.sort($0, longest: data.batch.longest, length: data.batch.length(ofRow:))
-        }
-      }
+      var sorter = LengthSorter()
+      defer { withExtendedLifetime(sorter) {} }
+      let rows = try sorter.sort(data.batch)
+      var batch = Batch()
       for first in stride(from: 0, to: rows.count, by: batchSize) {
-        try rows.withUnsafeBufferPointer { rows in
-          let part = UnsafeBufferPointer(
-            rebasing: rows[first..<min(rows.count, first + batchSize)])
-          total += try run(data.batch.selecting(part), data.targets, collect)
-        }
+        let end = min(rows.count, first + batchSize)
+        batch.select(UnsafeBufferPointer(rebasing: rows[first..<end]), of: data.batch)
+        total += try run(batch, data.targets, &sums, collect)
       }
     case .batches(let next):
       var index = 0
       while let arrays = try next(epoch, index) {
         let checked = try CheckedData(arrays, model, objective)
-        total += try run(checked.batch, checked.targets, collect)
+        total += try run(checked.batch, checked.targets, &sums, collect)
         index += 1
       }
     }
     return total
   }
 
-  private func run(_ batch: Batch, _ targets: Targets, _ collect: Collector?) throws -> LossSums {
+  private func run(
+    _ batch: Batch, _ targets: Targets, _ sums: inout BatchSums, _ collect: Collector?
+  ) throws -> LossSums {
     let plan = try executor.prepare(batch)
     let shards = executor.shardCount(batch.count)
-    var results = [LossSums](repeating: LossSums(outputs: model.outputCount), count: shards)
-    var collected = [[(y: [Float], target: CollectedTarget, weight: Double)]](
-      repeating: [], count: collect == nil ? 0 : shards)
-    let size = model.outputShape(0).lastAxis
-    let scales = [Double](repeating: 0, count: model.outputCount)
-    results.withUnsafeMutableBufferPointer { results in
+    var collected = [[CollectedItem]](repeating: [], count: collect == nil ? 0 : shards)
+    sums.total.clear()
+    let scales = sums.scales
+    sums.addShards(shards) { results in
       collected.withUnsafeMutableBufferPointer { collected in
-        nonisolated(unsafe) let results = results
-        nonisolated(unsafe) let collected = collected
-        executor.forEachShard(of: batch.count, plan, Executor.Settings()) { shard, rows, pass in
-          let local = 0..<rows.count
-          batch.load(rows, at: 0, plan, model.graph, pass)
-          executor.forward(local, plan, pass)
-          results[shard] = objective.evaluate(
-            local, firstRow: rows.lowerBound, targets, scales: scales, batch, plan, pass,
-            writesGradients: false)
-          results[shard].divisors = objective.divisors(
-            local, firstRow: rows.lowerBound, targets, batch, plan, pass)
-          guard !collected.isEmpty else { return }
-          objective.forEachResult(
-            local, firstRow: rows.lowerBound, targets, batch, plan, pass
-          ) { y, target, weight in
-            collected[shard].append(
-              (
-                Array(UnsafeBufferPointer(start: y, count: size)),
-                CollectedTarget(target, size: size), weight
-              ))
-          }
-        }
+        executor.forEachShard(
+          of: batch.count, plan, Executor.Settings(),
+          MeasureWork(
+            objective: objective, batch: batch, targets: targets, scales: scales, sums: results,
+            collected: collected, size: model.outputShape(0).lastAxis))
       }
     }
-    var total = LossSums(outputs: model.outputCount)
-    for shard in results { total += shard }
-    total.divisors = objective.withReductions(total.divisors)
+    objective.applyReductions(to: &sums.total)
     if let collect {
       for item in collected.joined() {
         try item.y.withUnsafeBufferPointer { y in
@@ -106,8 +83,49 @@ struct Evaluation {
         }
       }
     }
-    return total
+    return sums.total
   }
+}
+
+/// What a thread does with a shard: the forward pass, its losses, and a copy of what counts.
+private struct MeasureWork: ShardWork {
+  let objective: Objective
+  let batch: Batch
+  let targets: Targets
+  let scales: [Double]
+  /// One per shard; of what is collected, none if nobody asks.
+  let sums: UnsafeMutableBufferPointer<LossSums>
+  let collected: UnsafeMutableBufferPointer<[CollectedItem]>
+  /// Elements of an item.
+  let size: Int
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    let local = 0..<rows.count
+    let firstRow = rows.lowerBound
+    batch.load(rows, at: 0, plan, pass)
+    executor.forward(local, plan, pass)
+    objective.evaluate(
+      into: &sums[shard], local, firstRow: firstRow, targets, scales: scales, batch, plan, pass,
+      writesGradients: false)
+    objective.divisors(into: &sums[shard], local, firstRow: firstRow, targets, batch, plan, pass)
+    guard !collected.isEmpty else { return }
+    objective.forEachResult(local, firstRow: firstRow, targets, batch, plan, pass) {
+      y, target, weight in
+      collected[shard].append(
+        CollectedItem(
+          y: Array(UnsafeBufferPointer(start: y, count: size)),
+          target: CollectedTarget(target, size: size), weight: weight))
+    }
+  }
+}
+
+/// An item that outlives its pass.
+private struct CollectedItem {
+  let y: [Float]
+  let target: CollectedTarget
+  let weight: Double
 }
 
 /// A target that outlives its pass.

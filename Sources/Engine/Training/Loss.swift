@@ -137,14 +137,14 @@ struct Loss: Equatable, Sendable {
       guard takesClasses(shape) else {
         throw EngineError.type(name: target.name, expected: .float, found: .ids)
       }
-      let expected = ValueShape(
-        .ids, hasTime: shape.hasTime, features: Array(shape.features.dropLast()))
+      var expected = shape.sizes(batch: batch, timesteps: timesteps)
+      if !shape.features.isEmpty { expected.removeLast() }
       // A trailing axis of size 1 is allowed, as in [n, 1].
       var trimmed = target
-      if trimmed.shape.count == expected.pattern.count + 1, trimmed.shape.last == 1 {
+      if trimmed.shape.count == expected.count + 1, trimmed.shape.last == 1 {
         trimmed.shape.removeLast()
       }
-      try trimmed.check(expected, batch: batch, timesteps: timesteps)
+      try trimmed.check(.ids, expected)
     } else {
       try target.check(shape, batch: batch, timesteps: timesteps)
     }
@@ -159,7 +159,7 @@ struct Loss: Equatable, Sendable {
   func checkClasses(_ target: TensorView, outputSize: Int, counts: (Int) -> Bool) throws {
     guard target.type == .ids else { return }
     let classes = kind == .crossEntropy ? outputSize : 2
-    let count = target.shape.reduce(1, *)
+    let count = target.shape.elements
     for index in 0..<count {
       let id = Int(target.ids[index])
       if (0..<classes).contains(id) || id == ignoredClass || !counts(index) { continue }

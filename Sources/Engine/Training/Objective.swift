@@ -13,32 +13,6 @@ struct Targets {
   let sampleWeights: TensorView?
 }
 
-/// Sums over items, from which a loss and an accuracy follow. Shards are added in their order.
-struct LossSums: Equatable {
-  /// For each output, the sum of its items' losses and what it is divided by.
-  var losses: [Double]
-  var divisors: [Double]
-  var correct = 0.0
-  var decisions = 0.0
-
-  init(outputs: Int) {
-    losses = [Double](repeating: 0, count: outputs)
-    divisors = losses
-  }
-
-  var loss: Double { zip(losses, divisors).reduce(0) { $0 + ($1.1 > 0 ? $1.0 / $1.1 : 0) } }
-  var accuracy: Double { decisions > 0 ? correct / decisions : .nan }
-
-  static func += (sums: inout LossSums, other: LossSums) {
-    for i in 0..<sums.losses.count {
-      sums.losses[i] += other.losses[i]
-      sums.divisors[i] += other.divisors[i]
-    }
-    sums.correct += other.correct
-    sums.decisions += other.decisions
-  }
-}
-
 /// A model's losses, one per output.
 struct Objective {
   private struct Output {
@@ -98,7 +72,7 @@ struct Objective {
       try output.loss.checkClasses(view, outputSize: output.shape.lastAxis) { index in
         counts(output, row: index / items, item: index % items, batch)
       }
-      if view.type == .float, !kernels.isFinite(view.floats, count: view.shape.reduce(1, *)) {
+      if view.type == .float, !kernels.isFinite(view.floats, count: view.shape.elements) {
         try checkFinite(view, output, items, batch)
       }
     }
@@ -123,14 +97,17 @@ struct Objective {
     guard weights.type == .float else {
       throw EngineError.type(name: weights.name, expected: .float, found: weights.type)
     }
-    let timed = outputs.first { $0.shape.hasTime }
-    let expected =
-      weights.shape.count > 1
-      ? [batch.count, timed.map { timesteps(of: $0, batch) } ?? 1] : [batch.count]
-    guard weights.shape == expected else {
-      throw EngineError.shape(name: weights.name, expected: expected, found: weights.shape)
+    var expected = Shape()
+    expected.append(batch.count)
+    if weights.shape.count > 1 {
+      let timed = outputs.first { $0.shape.hasTime }
+      expected.append(timed.map { timesteps(of: $0, batch) } ?? 1)
     }
-    for index in 0..<weights.shape.reduce(1, *) {
+    guard weights.shape == expected else {
+      throw EngineError.shape(
+        name: weights.name, expected: Array(expected), found: Array(weights.shape))
+    }
+    for index in 0..<weights.shape.elements {
       let weight = weights.floats[index]
       guard weight.isFinite, weight >= 0 else {
         throw EngineError.argument(
@@ -165,14 +142,14 @@ struct Objective {
 
   // MARK: Weights
 
-  /// What each output's sums are divided by, for rows whose forward pass has run.
+  /// Sets what each output's sums are divided by, for rows whose forward pass has run.
   ///
   /// - Parameter firstRow: the batch row of the workspace's row `rows.lowerBound`.
   func divisors(
-    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan,
-    _ pass: Pass
-  ) -> [Double] {
-    outputs.enumerated().map { index, output in
+    into sums: inout LossSums, _ rows: Range<Int>, firstRow: Int, _ targets: Targets,
+    _ batch: Batch, _ plan: Plan, _ pass: Pass
+  ) {
+    for (index, output) in outputs.enumerated() {
       var total = 0.0
       for local in rows {
         let row = firstRow + local - rows.lowerBound
@@ -181,13 +158,13 @@ struct Objective {
           total += weight * output.loss.weight(of: target)
         }
       }
-      return total * output.loss.elementsPerItem(outputSize: output.shape.lastAxis)
+      sums.divisors[index] = total * output.loss.elementsPerItem(outputSize: output.shape.lastAxis)
     }
   }
 
-  /// The same sums with what a loss that is not averaged is divided by.
-  func withReductions(_ divisors: [Double]) -> [Double] {
-    zip(outputs, divisors).map { $0.loss.isSum ? 1 : $1 }
+  /// Sets to 1 what a loss that is not averaged is divided by.
+  func applyReductions(to sums: inout LossSums) {
+    for (index, output) in outputs.enumerated() where output.loss.isSum { sums.divisors[index] = 1 }
   }
 
   /// Visits the items of a row that count.
@@ -228,38 +205,42 @@ struct Objective {
 
   // MARK: Loss and gradient
 
-  /// Adds the loss of rows whose forward pass has run; with `writesGradients`, writes the outputs'
-  /// gradients, which were zero. The sums' own divisors are left at 0.
+  /// Sets the losses of rows whose forward pass has run; with `writesGradients`, writes the outputs'
+  /// gradients, which were zero. The sums' divisors are left as they are.
   ///
   /// - Parameters:
   ///   - firstRow: the batch row of the workspace's row `rows.lowerBound`.
   ///   - scales: for each output, what the gradients are multiplied by.
   func evaluate(
-    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, scales: [Double], _ batch: Batch,
-    _ plan: Plan, _ pass: Pass, writesGradients: Bool
-  ) -> LossSums {
-    var sums = LossSums(outputs: outputs.count)
+    into sums: inout LossSums, _ rows: Range<Int>, firstRow: Int, _ targets: Targets,
+    scales: [Double], _ batch: Batch, _ plan: Plan, _ pass: Pass, writesGradients: Bool
+  ) {
+    var (correct, decisions) = (0.0, 0.0)
     for (index, output) in outputs.enumerated() {
       let place = plan.places[output.value]
       let size = output.shape.lastAxis
+      let scale = scales[index]
+      var loss = 0.0
       for local in rows {
         let row = firstRow + local - rows.lowerBound
         let x = pass.pointer(output.usesLogits ? place.logits : place.values, row: local)
         let gradients = writesGradients ? pass.pointer(place.gradients, row: local) : nil
         forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
           target, weight, offset in
-          sums.losses[index] += output.loss.item(
+          loss += output.loss.item(
             x + offset, size: size, target, sampleWeight: weight,
-            gradient: gradients.map { $0 + offset }, scale: scales[index])
+            gradient: gradients.map { $0 + offset }, scale: scale)
           if output.loss.isClassification, output.loss.weight(of: target) > 0 {
             let (right, of) = output.loss.correct(x + offset, size: size, target)
-            sums.correct += weight * right
-            sums.decisions += weight * of
+            correct += weight * right
+            decisions += weight * of
           }
         }
       }
+      sums.losses[index] = loss
     }
-    return sums
+    sums.correct = correct
+    sums.decisions = decisions
   }
 
   /// Visits what metrics are made of: each counted item of the first output.

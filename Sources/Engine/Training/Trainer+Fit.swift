@@ -47,7 +47,28 @@ public struct FitProgress {
   public var sequencesPerSecond: Double
 }
 
+extension FitState {
+  /// Becomes the same as another state, with sums in memory of its own: each of the two goes on
+  /// without making a copy.
+  mutating func copy(_ other: FitState) {
+    var own = LossSums(outputs: 0)
+    swap(&own, &sums)
+    own.copy(other.sums)
+    self = other
+    sums = own
+  }
+}
+
 extension Trainer {
+  /// Keeps where a fit stands.
+  fileprivate func keep(_ state: FitState) {
+    if interrupted == nil {
+      interrupted = state
+      interrupted?.sums = LossSums(outputs: model.outputCount)
+    }
+    interrupted?.copy(state)
+  }
+
   /// Trains.
   ///
   /// - Parameter progress: called after each batch and epoch; returns whether to go on.
@@ -59,7 +80,11 @@ extension Trainer {
     guard let objective else { throw EngineError.order("fit needs a trainer with a loss") }
     let fit = try FitOptions(text)
     let own = executor
-    defer { executor = own }
+    defer {
+      // A callback may have run one that was the other executor's.
+      if executor !== own { forgetForward() }
+      executor = own
+    }
     if let threads = fit.threads, threads != own.pool.threads {
       executor = Executor(model, isTraining: true, pool: try WorkerPool(threads: threads))
     }
@@ -153,25 +178,26 @@ private struct FitLoop {
 
   private mutating func runEpoch() throws {
     epochStart = monotonicSeconds()
-    trainer.interrupted = state
+    trainer.keep(state)
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      let order = epochOrder(data.batch)
+      let order = try epochOrder(data.batch)
       while state.batch < state.batches {
         let first = state.batch * options.batchSize
         let rows = first..<min(data.batch.count, first + options.batchSize)
+        let isLast = state.batch + 1 == state.batches
         try order.withUnsafeBufferPointer { order in
-          try train(
-            data.batch.selecting(UnsafeBufferPointer(rebasing: order[rows])), data.targets,
-            isLast: state.batch + 1 == state.batches)
+          try trainer.runForward(UnsafeBufferPointer(rebasing: order[rows]), of: data.batch)
+          try learn(data.targets, isLast: isLast)
         }
       }
     case .batches(let next):
       while let arrays = try next(state.epoch, state.batch) {
         let checked = try CheckedData(arrays, trainer.model, objective)
         let isLast = state.epoch > 0 && state.batch + 1 == state.batches
-        try train(checked.batch, checked.targets, isLast: isLast)
+        try trainer.runForward(checked.batch)
+        try learn(checked.targets, isLast: isLast)
       }
       guard state.batch > 0 else {
         throw EngineError.argument(name: "train", message: "the callback supplied no batch")
@@ -181,21 +207,22 @@ private struct FitLoop {
     }
   }
 
-  private func epochOrder(_ batch: Batch) -> [Int] {
+  private func epochOrder(_ batch: Batch) throws -> [Int] {
     guard options.shuffles else { return Array(0..<batch.count) }
-    return EpochOrder.shuffled(
+    return try EpochOrder.shuffled(
       batch, batchSize: options.batchSize, bucketed: options.buckets,
       seed: trainer.options.seed, epoch: state.firstEpoch + state.epoch)
   }
 
-  private mutating func train(_ batch: Batch, _ targets: Targets, isLast: Bool) throws {
-    _ = try trainer.runForward(batch)
+  /// What follows a forward pass.
+  private mutating func learn(_ targets: Targets, isLast: Bool) throws {
+    let sequences = trainer.batch.count
     state.sums += try trainer.backward(
       objective, targets, gradientScale: 1 / Double(options.accumulate), into: [])
     state.batch += 1
-    state.sequences += batch.count
+    state.sequences += sequences
     if state.batch % options.accumulate == 0 || isLast { try update() }
-    trainer.interrupted = state
+    trainer.keep(state)
     guard progress(report(isEndOfEpoch: false)) else { throw EngineError.cancelled }
   }
 
@@ -236,7 +263,7 @@ private struct FitLoop {
     state.sequences = 0
     resumedSequences = 0
     state.sums = LossSums(outputs: trainer.model.outputCount)
-    trainer.interrupted = state
+    trainer.keep(state)
     guard progress(report) || isStopping || state.epoch == options.epochs else {
       throw EngineError.cancelled
     }

@@ -20,7 +20,8 @@ public final class Trainer {
   let secondMoments: AlignedBuffer<Float>?
   /// Pieces of the parameters' memory that are swept in parallel, the same for any number of threads.
   private let pieces: [Range<Int>]
-  private let sums: AlignedBuffer<Double>
+  /// For each of them, the sum of its gradients' squares.
+  private let squares: AlignedBuffer<Double>
 
   /// Updates made so far.
   public internal(set) var updates = 0
@@ -32,9 +33,19 @@ public final class Trainer {
   /// A fit that has not ended.
   var interrupted: FitState?
 
-  /// The forward pass that a backward pass may follow.
-  private var pending: (batch: Batch, plan: Plan)?
+  /// The plan of the forward pass that a backward pass may follow; `batch` is its batch.
+  private var pending: Plan?
   var hasGradients = false
+
+  // Filled anew by every call, so that a warm one takes no memory. Nobody else keeps a copy.
+
+  /// The arrays of the call under way.
+  public var arguments = Arguments()
+  /// What the last forward pass went over.
+  private(set) var batch = Batch()
+  /// Becomes `batch` when it was checked, so that a refused call changes nothing.
+  private var candidate = Batch()
+  private var batchSums: BatchSums
 
   /// Floats in a piece: large enough to hide the cost of handing it out.
   private static let pieceSize = 1 << 14
@@ -55,7 +66,8 @@ public final class Trainer {
         $0..<min($0 + Self.pieceSize, entry.offset + entry.count)
       }
     }
-    sums = try AlignedBuffer(count: max(1, pieces.count))
+    squares = try AlignedBuffer(count: max(1, pieces.count))
+    batchSums = BatchSums(outputs: model.outputCount)
     baseLearningRate = options.optimizer.learningRate
   }
 
@@ -85,14 +97,14 @@ public final class Trainer {
 
   /// The forward pass in training mode, remembered for a backward pass.
   public func forward(_ inputs: [TensorView], into outputs: [TensorView]) throws {
-    let batch = try Batch(inputs, model)
-    try requireRows(batch)
-    try checkOutputs(outputs, model, batch)
-    let plan = try runForward(batch)
+    try candidate.take(inputs, model)
+    try requireRows(candidate)
+    try checkOutputs(outputs, model, candidate)
+    swap(&batch, &candidate)
+    let plan = try runForward()
     guard !outputs.isEmpty else { return }
-    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
-      copyOutputs(outputs, rows, firstRow: rows.lowerBound, model, plan, pass)
-    }
+    executor.forEachShard(
+      of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
   }
 
   private func requireRows(_ batch: Batch) throws {
@@ -101,15 +113,25 @@ public final class Trainer {
     }
   }
 
-  func runForward(_ batch: Batch) throws -> Plan {
+  /// The forward pass over another batch.
+  func runForward(_ batch: Batch) throws {
+    self.batch = batch
+    _ = try runForward()
+  }
+
+  /// The forward pass over some rows of a batch, which stay as they are until the backward pass.
+  func runForward(_ rows: UnsafeBufferPointer<Int>, of whole: Batch) throws {
+    batch.select(rows, of: whole)
+    _ = try runForward()
+  }
+
+  /// The forward pass over `batch`.
+  private func runForward() throws -> Plan {
     pending = nil
     let plan = try executor.prepare(batch)
     passes += 1
-    executor.forEachShard(of: batch.count, plan, settings()) { _, rows, pass in
-      batch.load(rows, at: rows.lowerBound, plan, model.graph, pass)
-      executor.forward(rows, plan, pass)
-    }
-    pending = (batch, plan)
+    executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
+    pending = plan
     return plan
   }
 
@@ -127,25 +149,19 @@ public final class Trainer {
   ///
   /// - Parameter inputGradients: one per input, nil where it is not wanted; or empty.
   public func backward(_ outputGradients: [TensorView], into inputGradients: [TensorView?]) throws {
-    let (batch, plan) = try takePending()
+    let plan = try requireForward()
     guard outputGradients.count == model.outputCount else {
       throw EngineError.count(
         name: "output_gradients", expected: model.outputCount, found: outputGradients.count)
     }
     try checkOutputs(outputGradients, model, batch)
-    try checkInputGradients(inputGradients, batch)
+    try checkInputGradients(inputGradients)
     pending = nil
     let settings = settings(needsInputGradients: !inputGradients.isEmpty)
-    executor.forEachShard(of: batch.count, plan, settings) { _, rows, pass in
-      executor.clearGradients(rows, plan, pass)
-      for (index, view) in outputGradients.enumerated() {
-        let place = plan.outputs[index]
-        pass.pointer(place.gradients, row: rows.lowerBound).update(
-          from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
-      }
-      executor.backward(rows, plan, pass)
-      copyInputGradients(inputGradients, rows, plan, pass)
-    }
+    executor.forEachShard(
+      of: batch.count, plan, settings,
+      BackwardWork(
+        outputGradients: outputGradients, inputGradients: InputGradients(views: inputGradients)))
     executor.addGradients(batch: batch.count, plan, settings)
     hasGradients = true
   }
@@ -156,10 +172,10 @@ public final class Trainer {
     _ targets: [TensorView], sampleWeights: TensorView?, into inputGradients: [TensorView?]
   ) throws -> Double {
     guard let objective else { throw EngineError.order("the trainer was made without a loss") }
-    let (batch, _) = try takePending()
+    _ = try requireForward()
     let targets = Targets(views: targets, sampleWeights: sampleWeights)
     try objective.check(targets, batch)
-    try checkInputGradients(inputGradients, batch)
+    try checkInputGradients(inputGradients)
     return try backward(objective, targets, gradientScale: 1, into: inputGradients).loss
   }
 
@@ -168,48 +184,45 @@ public final class Trainer {
     _ objective: Objective, _ targets: Targets, gradientScale: Double,
     into inputGradients: [TensorView?]
   ) throws -> LossSums {
-    let (batch, plan) = try takePending()
+    let plan = try requireForward()
     pending = nil
-    let divisors = objective.withReductions(
-      objective.divisors(
-        0..<batch.count, firstRow: 0, targets, batch, plan,
-        executor.pass(plan, worker: 0, firstRow: 0, settings())))
-    let scales = divisors.map { $0 > 0 ? gradientScale / $0 : 0 }
-    var shards = [LossSums](
-      repeating: LossSums(outputs: model.outputCount), count: executor.shardCount(batch.count))
-    var total = LossSums(outputs: model.outputCount)
-    objective.fused.withUnsafeBufferPointer { fused in
+    batchSums.total.clear()
+    objective.divisors(
+      into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
+      executor.pass(plan, worker: 0, firstRow: 0, settings()))
+    objective.applyReductions(to: &batchSums.total)
+    for (index, divisor) in batchSums.total.divisors.enumerated() {
+      batchSums.scales[index] = divisor > 0 ? gradientScale / divisor : 0
+    }
+    try objective.fused.withUnsafeBufferPointer { fused in
       let settings = settings(
         needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
-      shards.withUnsafeMutableBufferPointer { shards in
-        nonisolated(unsafe) let shards = shards
-        executor.forEachShard(of: batch.count, plan, settings) { shard, rows, pass in
-          executor.clearGradients(rows, plan, pass)
-          shards[shard] = objective.evaluate(
-            rows, firstRow: rows.lowerBound, targets, scales: scales, batch, plan, pass,
-            writesGradients: true)
-          executor.backward(rows, plan, pass)
-          copyInputGradients(inputGradients, rows, plan, pass)
-        }
+      let scales = batchSums.scales
+      batchSums.addShards(executor.shardCount(batch.count)) { shards in
+        executor.forEachShard(
+          of: batch.count, plan, settings,
+          LossWork(
+            objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
+            inputGradients: InputGradients(views: inputGradients)))
       }
-      for shard in shards { total += shard }
-      total.divisors = divisors
-      guard total.loss.isFinite else { return }
+      guard batchSums.total.loss.isFinite else { throw notFinite("the loss", plan) }
       executor.addGradients(batch: batch.count, plan, settings)
       hasGradients = true
     }
-    guard total.loss.isFinite else { throw notFinite("the loss", plan, batch) }
-    return total
+    return batchSums.total
   }
 
-  private func takePending() throws -> (batch: Batch, plan: Plan) {
+  private func requireForward() throws -> Plan {
     guard let pending else {
       throw EngineError.order("a backward pass needs a forward pass before it, and uses it up")
     }
     return pending
   }
 
-  private func checkInputGradients(_ views: [TensorView?], _ batch: Batch) throws {
+  /// Lets no backward pass follow the last forward pass.
+  func forgetForward() { pending = nil }
+
+  private func checkInputGradients(_ views: [TensorView?]) throws {
     guard views.isEmpty || views.count == model.inputCount else {
       throw EngineError.count(
         name: "input_gradients", expected: model.inputCount, found: views.count)
@@ -222,31 +235,6 @@ public final class Trainer {
           name: view.name, message: "an input of ids has no gradient; set its data to NULL")
       }
       try view.check(shape, batch: batch.count, timesteps: batch.inputs[index].timesteps)
-    }
-  }
-
-  private func copyInputGradients(
-    _ views: [TensorView?], _ rows: Range<Int>, _ plan: Plan, _ pass: Pass
-  ) {
-    for (index, view) in views.enumerated() {
-      guard let view else { continue }
-      let place = plan.inputs[index]
-      (view.floats + rows.lowerBound * place.width).update(
-        from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
-      clearMasked(view, place, rows, pass)
-    }
-  }
-
-  /// A timestep that does not count has no gradient.
-  private func clearMasked(
-    _ view: TensorView, _ place: ValuePlace, _ rows: Range<Int>, _ pass: Pass
-  ) {
-    guard let validity = pass.validity(place.validity) else { return }
-    for row in rows {
-      for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
-        kernels.fill(
-          view.floats + row * place.width + t * place.stepWidth, 0, count: place.stepWidth)
-      }
     }
   }
 
@@ -282,21 +270,13 @@ public final class Trainer {
     var scale = 1.0
     if let limit = options.clipNorm, norm > limit { scale = limit / norm }
 
-    let rule = options.optimizer.rule(update: updates + 1)
-    let rate = Float(learningRate)
-    let clipValue = Float(options.clipValue ?? .infinity)
-    let parameters = model.parameters.values.pointer
-    executor.pool.run(tasks: pieces.count) { index, _ in
-      let piece = pieces[index]
-      kernels.update(
-        OptimizerStep(
-          rule: rule, learningRate: rate, gradientScale: Float(scale), clipValue: clipValue,
-          weightDecay: options.optimizer.weightDecay, count: piece.count,
-          parameters: parameters + piece.lowerBound,
-          gradients: gradients.pointer + piece.lowerBound,
-          first: firstMoments.map { $0.pointer + piece.lowerBound },
-          second: secondMoments.map { $0.pointer + piece.lowerBound }))
-    }
+    let step = OptimizerStep(
+      rule: options.optimizer.rule(update: updates + 1), learningRate: Float(learningRate),
+      gradientScale: Float(scale), clipValue: Float(options.clipValue ?? .infinity),
+      weightDecay: options.optimizer.weightDecay, count: gradients.count,
+      parameters: model.parameters.values.pointer, gradients: gradients.pointer,
+      first: firstMoments?.pointer, second: secondMoments?.pointer)
+    executor.pool.run(tasks: pieces.count, UpdateWork(pieces: pieces, step: step))
     updates += 1
     hasGradients = false
     pending = nil
@@ -316,16 +296,15 @@ public final class Trainer {
 
   /// The norm of all gradients together, after clipping each parameter's where that is asked for.
   private func globalNorm() throws -> Double {
-    executor.pool.run(tasks: pieces.count) { index, _ in
-      let piece = gradients.pointer + pieces[index].lowerBound
-      sums.pointer[index] = kernels.dot(piece, piece, count: pieces[index].count)
-    }
+    executor.pool.run(
+      tasks: pieces.count,
+      SquareWork(pieces: pieces, gradients: gradients.pointer, squares: squares.pointer))
     var total = 0.0
     var index = 0
     for entry in model.parameters.entries {
       var square = 0.0
       while index < pieces.count, entry.range.contains(pieces[index].lowerBound) {
-        square += sums.pointer[index]
+        square += squares.pointer[index]
         index += 1
       }
       guard square.isFinite else {
@@ -347,7 +326,7 @@ public final class Trainer {
   // MARK: Numbers that stopped being finite
 
   /// An error that names the step and the first layer, forward, then backward, with such a number.
-  private func notFinite(_ what: String, _ plan: Plan, _ batch: Batch) -> EngineError {
+  private func notFinite(_ what: String, _ plan: Plan) -> EngineError {
     let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
     let step = "update \(updates + 1)"
     func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
@@ -388,14 +367,19 @@ func checkOutputs(_ views: [TensorView], _ model: Model, _ batch: Batch) throws 
   }
 }
 
-/// Copies outputs from a workspace's rows to a caller's.
+/// Copies outputs from a workspace's rows to the caller's.
+///
+/// - Parameter firstRow: the batch row of the workspace's row `rows.lowerBound`.
 func copyOutputs(
-  _ views: [TensorView], _ rows: Range<Int>, firstRow: Int, _ model: Model, _ plan: Plan,
+  _ views: [TensorView], _ rows: Range<Int>, of batch: Batch, firstRow: Int, _ plan: Plan,
   _ pass: Pass
 ) {
   for (index, view) in views.enumerated() {
     let place = plan.outputs[index]
-    (view.floats + firstRow * place.width).update(
-      from: pass.pointer(place.values, row: rows.lowerBound), count: rows.count * place.width)
+    for row in rows {
+      let target = batch.source(firstRow + row - rows.lowerBound)
+      (view.floats + target * place.width).update(
+        from: pass.pointer(place.values, row: row), count: place.width)
+    }
   }
 }

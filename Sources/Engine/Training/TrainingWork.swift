@@ -1,0 +1,132 @@
+// TrainingWork.swift — what threads do in a training step
+//
+// The trainer says what is to be done and in which order; here is what one thread does with one
+// shard of a batch, or with one piece of the parameters.
+
+import Kernels
+
+/// The forward pass.
+struct ForwardWork: ShardWork {
+  let batch: Batch
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    batch.load(rows, at: rows.lowerBound, plan, pass)
+    executor.forward(rows, plan, pass)
+  }
+}
+
+/// The outputs of a forward pass, copied to the caller.
+struct OutputWork: ShardWork {
+  let batch: Batch
+  let outputs: [TensorView]
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    copyOutputs(outputs, rows, of: batch, firstRow: rows.lowerBound, plan, pass)
+  }
+}
+
+/// The backward pass from the caller's gradients.
+struct BackwardWork: ShardWork {
+  let outputGradients: [TensorView]
+  let inputGradients: InputGradients
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    executor.clearGradients(rows, plan, pass)
+    for (index, view) in outputGradients.enumerated() {
+      let place = plan.outputs[index]
+      pass.pointer(place.gradients, row: rows.lowerBound).update(
+        from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
+    }
+    executor.backward(rows, plan, pass)
+    inputGradients.copy(rows, plan, pass)
+  }
+}
+
+/// The losses, and the backward pass from them.
+struct LossWork: ShardWork {
+  let objective: Objective
+  let batch: Batch
+  let targets: Targets
+  let scales: [Double]
+  /// One per shard.
+  let sums: UnsafeMutableBufferPointer<LossSums>
+  let inputGradients: InputGradients
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    executor.clearGradients(rows, plan, pass)
+    objective.evaluate(
+      into: &sums[shard], rows, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
+      pass, writesGradients: true)
+    executor.backward(rows, plan, pass)
+    inputGradients.copy(rows, plan, pass)
+  }
+}
+
+/// Where a caller wants the gradients of the inputs.
+struct InputGradients {
+  /// One per input, nil where it is not wanted; or empty.
+  let views: [TensorView?]
+
+  func copy(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+    for (index, view) in views.enumerated() {
+      guard let view else { continue }
+      let place = plan.inputs[index]
+      (view.floats + rows.lowerBound * place.width).update(
+        from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
+      clearMasked(view, place, rows, pass)
+    }
+  }
+
+  /// A timestep that does not count has no gradient.
+  private func clearMasked(
+    _ view: TensorView, _ place: ValuePlace, _ rows: Range<Int>, _ pass: Pass
+  ) {
+    guard let validity = pass.validity(place.validity) else { return }
+    for row in rows {
+      for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
+        kernels.fill(
+          view.floats + row * place.width + t * place.stepWidth, 0, count: place.stepWidth)
+      }
+    }
+  }
+}
+
+/// The sum of the gradients' squares, for each piece of the parameters.
+struct SquareWork: Work {
+  let pieces: [Range<Int>]
+  let gradients: MutableValues
+  /// One per piece.
+  let squares: UnsafeMutablePointer<Double>
+
+  func perform(task index: Int, worker: Int) {
+    let piece = gradients + pieces[index].lowerBound
+    squares[index] = kernels.dot(piece, piece, count: pieces[index].count)
+  }
+}
+
+/// The optimiser's step, for each piece of the parameters.
+struct UpdateWork: Work {
+  let pieces: [Range<Int>]
+  /// Of all parameters.
+  let step: OptimizerStep
+
+  func perform(task index: Int, worker: Int) {
+    let piece = pieces[index]
+    kernels.update(
+      OptimizerStep(
+        rule: step.rule, learningRate: step.learningRate, gradientScale: step.gradientScale,
+        clipValue: step.clipValue, weightDecay: step.weightDecay, count: piece.count,
+        parameters: step.parameters + piece.lowerBound,
+        gradients: step.gradients + piece.lowerBound,
+        first: step.first.map { $0 + piece.lowerBound },
+        second: step.second.map { $0 + piece.lowerBound }))
+  }
+}
