@@ -27,10 +27,13 @@ public struct StepExtent {
   public var validStride: Int
   public var gateActivation: Activation
   public var stateActivation: Activation
+  /// Whether forward leaves what backward reads: the gates' activations, and q of a GRU. Without a
+  /// backward pass they are not worth the traffic, and `gates` and `candidate` end as they may.
+  public var keepsGates: Bool
 
   public init(
     rows: Int, hiddenSize: Int, valid: UnsafePointer<UInt8>?, validStride: Int,
-    gateActivation: Activation, stateActivation: Activation
+    gateActivation: Activation, stateActivation: Activation, keepsGates: Bool = true
   ) {
     self.rows = rows
     self.hiddenSize = hiddenSize
@@ -38,6 +41,7 @@ public struct StepExtent {
     self.validStride = validStride
     self.gateActivation = gateActivation
     self.stateActivation = stateActivation
+    self.keepsGates = keepsGates
   }
 }
 

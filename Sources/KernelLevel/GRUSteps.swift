@@ -79,10 +79,12 @@ private struct FusedGRU<Gate: PointwiseFunction, State: PointwiseFunction>: Fuse
     let z = σ.value(gates.left.right.vector)
     let q = gates.right.vector
     let n = τ.value(multiplyAdd(r, q, load(nGate, lanes)))
-    store(r, rGate, lanes)
-    store(z, zGate, lanes)
-    store(n, nGate, lanes)
-    store(q, candidate[row] + unit, lanes)
+    if step.extent.keepsGates {
+      store(r, rGate, lanes)
+      store(z, zGate, lanes)
+      store(n, nGate, lanes)
+      store(q, candidate[row] + unit, lanes)
+    }
     store(interpolate(z, n, previousHidden), hidden, lanes)
   }
 }
@@ -112,7 +114,7 @@ private struct FusedCandidate<State: PointwiseFunction>: FusedStep {
     }
     let zGate = step.gates[row] + size + unit
     let n = τ.value(gates.vector)
-    store(n, zGate + size, lanes)
+    if step.extent.keepsGates { store(n, zGate + size, lanes) }
     store(interpolate(load(zGate, lanes), n, previousHidden), hidden, lanes)
   }
 }

@@ -74,14 +74,16 @@ private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: Fus
     let g = τ.value(gates.right.left.vector)
     let o = σ.value(gates.right.right.vector)
     let c = multiplyAdd(f, previousCell, i * g)
-    let iGate = step.gates[row] + unit
-    let fGate = iGate + size
-    let gGate = fGate + size
-    let oGate = gGate + size
-    store(i, iGate, lanes)
-    store(f, fGate, lanes)
-    store(g, gGate, lanes)
-    store(o, oGate, lanes)
+    if step.extent.keepsGates {
+      let iGate = step.gates[row] + unit
+      let fGate = iGate + size
+      let gGate = fGate + size
+      let oGate = gGate + size
+      store(i, iGate, lanes)
+      store(f, fGate, lanes)
+      store(g, gGate, lanes)
+      store(o, oGate, lanes)
+    }
     store(c, cell, lanes)
     store(o * τ.value(c), hidden, lanes)
   }

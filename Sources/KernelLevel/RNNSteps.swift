@@ -48,7 +48,7 @@ private struct FusedRNN<State: PointwiseFunction>: FusedStep {
       return
     }
     let h = τ.value(gates.vector)
-    store(h, step.gates[row] + unit, lanes)
+    if step.extent.keepsGates { store(h, step.gates[row] + unit, lanes) }
     store(h, hidden, lanes)
   }
 }

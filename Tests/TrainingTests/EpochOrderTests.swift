@@ -6,21 +6,30 @@ import Testing
 
 /// Ids [count, 100] with lengths of 1 … 100 that follow from the row, or with none.
 private func withBatch(_ count: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void) throws {
+  try withBatch(
+    (0..<count).map { 1 + $0 * 37 % 100 }, timesteps: 100, hasLengths: hasLengths, body)
+}
+
+private func withBatch(
+  _ lengths: [Int], timesteps: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void
+) throws {
   let model = try Model(notation: "Embedding(5, 2) -> RNN(2)", seed: 1)
-  var ids = [Int32](repeating: 1, count: count * 100)
-  let lengths = (0..<count).map { Int64(1 + $0 * 37 % 100) }
+  var ids = [Int32](repeating: 1, count: max(1, lengths.count * timesteps))
+  let shape = try #require(Shape([lengths.count, timesteps]))
   try ids.withUnsafeMutableBytes { ids in
-    try lengths.withUnsafeBufferPointer { lengths in
+    try lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
       let view = TensorView(
-        name: "x", base: ids.baseAddress!, type: .ids, shape: [count, 100],
+        name: ArrayName("x"), base: ids.baseAddress!, type: .ids, shape: shape,
         lengths: hasLengths ? lengths.baseAddress : nil)
       try body(Batch([view], model))
     }
   }
 }
 
-private func order(_ batch: Batch, _ size: Int, bucketed: Bool = true, epoch: Int = 0) -> [Int] {
-  EpochOrder.shuffled(batch, batchSize: size, bucketed: bucketed, seed: 3, epoch: epoch)
+private func order(_ batch: Batch, _ size: Int, bucketed: Bool = true, epoch: Int = 0) throws
+  -> [Int]
+{
+  try EpochOrder.shuffled(batch, batchSize: size, bucketed: bucketed, seed: 3, epoch: epoch)
 }
 
 /// Timesteps that are computed: each batch costs its longest sequence times its size.
@@ -36,7 +45,8 @@ private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
   func everySequenceIsTakenOnce(count: Int, size: Int) throws {
     try withBatch(count) { batch in
       for bucketed in [false, true] {
-        #expect(order(batch, size, bucketed: bucketed).sorted() == Array(0..<count))
+        let order = try order(batch, size, bucketed: bucketed)
+        #expect(order.sorted() == Array(0..<count))
       }
     }
   }
@@ -44,14 +54,15 @@ private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
   @Test func bucketsSpareMostOfThePadding() throws {
     try withBatch(2000) { batch in
       let needed = (0..<2000).map(batch.length(ofRow:)).reduce(0, +)
-      #expect(cost(order(batch, 32, bucketed: false), batch, 32) > needed * 18 / 10)
-      #expect(cost(order(batch, 32), batch, 32) < needed * 105 / 100)
+      let (mixed, bucketed) = (try order(batch, 32, bucketed: false), try order(batch, 32))
+      #expect(cost(mixed, batch, 32) > needed * 18 / 10)
+      #expect(cost(bucketed, batch, 32) < needed * 105 / 100)
     }
   }
 
   @Test func rowsOfABatchFallInLength() throws {
     try withBatch(1600) { batch in
-      let order = order(batch, 32)
+      let order = try order(batch, 32)
       for first in stride(from: 0, to: 1600, by: 32) {
         let lengths = order[first..<first + 32].map(batch.length(ofRow:))
         #expect(lengths == lengths.sorted(by: >))
@@ -62,7 +73,7 @@ private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
   /// Long and short batches are mixed, not taken one after the other.
   @Test func batchesAreShuffled() throws {
     try withBatch(1600) { batch in
-      let order = order(batch, 32)
+      let order = try order(batch, 32)
       let longest = stride(from: 0, to: 1600, by: 32).map { batch.length(ofRow: order[$0]) }
       #expect(longest != longest.sorted(by: >))
       let firstHalf: Int = longest.prefix(25).reduce(0, +)
@@ -73,29 +84,30 @@ private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
 
   @Test func seedAndEpochDecide() throws {
     try withBatch(300) { batch in
-      #expect(order(batch, 16) == order(batch, 16))
-      #expect(order(batch, 16) != order(batch, 16, epoch: 1))
+      let first = try order(batch, 16)
+      let (again, next) = (try order(batch, 16), try order(batch, 16, epoch: 1))
+      #expect(first == again && first != next)
     }
   }
 
   /// Without lengths there is nothing to sort.
   @Test func bucketsNeedLengths() throws {
     try withBatch(300, hasLengths: false) { batch in
-      #expect(order(batch, 16) == order(batch, 16, bucketed: false))
+      let (bucketed, plain) = (try order(batch, 16), try order(batch, 16, bucketed: false))
+      #expect(bucketed == plain)
     }
   }
 }
 
 @Suite struct LengthSorterTests {
-  @Test func longestFirstAndOthersInOrder() {
+  @Test func longestFirstAndOthersInOrder() throws {
     var sorter = LengthSorter()
-    for lengths in [[3, 0, 3, 5, 1, 5], [2], [], [0, 0, 0], [1, 9, 4, 9]] {
-      var rows = Array(lengths.indices)
-      rows.withUnsafeMutableBufferPointer { rows in
-        sorter.sort(rows, longest: 9) { lengths[$0] }
+    for lengths in [[3, 0, 3, 5, 1, 5], [2], [0, 0, 0], [1, 9, 4, 9]] {
+      try withBatch(lengths, timesteps: 9) { batch in
+        let expected = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
+        let sorted = try Array(sorter.sort(batch))
+        #expect(sorted == expected)
       }
-      let expected = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
-      #expect(rows == expected)
     }
   }
 }

@@ -131,7 +131,7 @@ extension LayerRun {
 /// Small weights are divided as well, for there is more than one thread to serve.
 struct GradientParts {
   let rows: Int
-  private var rowsPerTask: Int { rows >= 1024 ? 256 : 128 }
+  private var rowsPerTask: Int { rows >= 512 ? 256 : 64 }
 
   var count: Int { (rows + rowsPerTask - 1) / rowsPerTask }
   func range(_ task: Int) -> Range<Int> {

@@ -13,8 +13,10 @@ extension RecurrentRun {
     let schedule = Schedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
     let weights = weights.views
-    if pass.isTraining { drawMasks(rows, pass) }
-    projectInputs(rows, validity, weights, pass)
+    if pass.isTraining {
+      drawMasks(rows, pass)
+      dropInputs(rows, validity, pass)
+    }
 
     let final = (
       hidden: self.rows(tape.finalHidden, rows, pass), cell: self.rows(tape.finalCell, rows, pass)
@@ -23,8 +25,14 @@ extension RecurrentRun {
     setInitialState(hidden, cellState, rows, pass)
     copyState(schedule.rest(from: schedule.start)..<rows.count, (hidden, cellState), final)
 
+    var projected = 0..<0
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
+      if !projected.contains(t) {
+        let last = schedule.timestep(min(timesteps, step + projectedTimesteps) - 1)
+        projected = min(t, last)..<max(t, last) + 1
+        projectInputs(projected, rows, validity, weights, pass)
+      }
       let count = schedule.count(step)
       var live = 0
       if schedule.start..<schedule.end ~= step {
@@ -33,8 +41,9 @@ extension RecurrentRun {
           cell.forward(
             CellStep(
               extent: spec.extent(
-                rows: count, validity: validity, row: rows.lowerBound, timestep: t),
-              gates: state(tape.gates, t, rows, pass),
+                rows: count, validity: validity, row: rows.lowerBound, timestep: t,
+                keepsGates: pass.isTraining),
+              gates: gates(t, from: projected.lowerBound, rows, pass),
               recurrentInput: recurrentInput(hidden, t, rows.prefix(count), pass),
               extra: extra(t, rows, pass),
               previousHidden: hidden, hidden: next.hidden, previousCell: cellState,
@@ -104,27 +113,39 @@ extension RecurrentRun {
     }
   }
 
-  private func projectInputs(
-    _ rows: Range<Int>, _ validity: Validity?, _ weights: CellWeights, _ pass: Pass
-  ) {
-    var x = pass.pointer(to.input.values, row: rows.lowerBound)
-    if !tape.droppedInput.isNone {
-      for row in rows {
-        let mask = pass.pointer(tape.inputMask, row: row)
-        let from = pass.pointer(to.input.values, row: row)
-        let dropped = pass.pointer(tape.droppedInput, row: row)
-        for t in 0..<(validity.map { Int($0.lengths[row]) } ?? timesteps) {
-          kernels.multiply(from + t * inputSize, mask, dropped + t * inputSize, count: inputSize)
-        }
+  private func dropInputs(_ rows: Range<Int>, _ validity: Validity?, _ pass: Pass) {
+    guard !tape.droppedInput.isNone else { return }
+    for row in rows {
+      let mask = pass.pointer(tape.inputMask, row: row)
+      let from = pass.pointer(to.input.values, row: row)
+      let dropped = pass.pointer(tape.droppedInput, row: row)
+      for t in 0..<(validity.map { Int($0.lengths[row]) } ?? timesteps) {
+        kernels.multiply(from + t * inputSize, mask, dropped + t * inputSize, count: inputSize)
       }
-      x = pass.pointer(tape.droppedInput, row: rows.lowerBound)
     }
+  }
+
+  /// Fills the gates of some timesteps with W x + b.
+  private func projectInputs(
+    _ times: Range<Int>, _ rows: Range<Int>, _ validity: Validity?, _ weights: CellWeights,
+    _ pass: Pass
+  ) {
+    let input = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
+    let x = pass.pointer(input, row: rows.lowerBound) + times.lowerBound * inputSize
     let gates = pass.pointer(tape.gates, row: rows.lowerBound)
-    Validity.sequences(validity, rows: rows, timesteps: timesteps).forEachRun { first, count in
+    func project(_ row: Int, _ count: Int) {
       weights.input.forward.multiply(
-        Rows(x + first * inputSize, stride: inputSize),
-        into: Rows(gates + first * gateSize, stride: gateSize), rows: count,
+        Rows(x + row * input.width, stride: inputSize),
+        into: Rows(gates + row * tape.gates.width, stride: gateSize), rows: count,
         start: weights.projectionStart)
+    }
+    if validity == nil, times.count == timesteps, projectedTimesteps == timesteps {
+      project(0, rows.count * timesteps)
+      return
+    }
+    for (i, row) in rows.enumerated() {
+      let end = min(times.upperBound, validity.map { Int($0.lengths[row]) } ?? timesteps)
+      if end > times.lowerBound { project(i, end - times.lowerBound) }
     }
   }
 
@@ -262,7 +283,8 @@ extension RecurrentRun {
       if step > 0 { prefetchTape(schedule.timestep(step - 1), rows, pass) }
       cell.backward(
         CellStepGradient(
-          extent: spec.extent(rows: count, validity: validity, row: rows.lowerBound, timestep: t),
+          extent: spec.extent(
+            rows: count, validity: validity, row: rows.lowerBound, timestep: t, keepsGates: true),
           gates: state(tape.gates, t, rows, pass),
           recurrentInput: drops ? state(tape.droppedHidden, t, rows, pass) : hidden,
           extra: extra(t, rows, pass), previousHidden: hidden,

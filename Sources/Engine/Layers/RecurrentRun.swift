@@ -1,7 +1,8 @@
 // RecurrentRun.swift — one direction of a recurrent layer over whole sequences
 //
-// The input projection of all timesteps is a single product before the loop; only the recurrent
-// part is sequential. In training, forward writes a tape, which backward (BPTT: Werbos 1990) reads
+// The input projection of all timesteps is a product before the loop; only the recurrent part is
+// sequential. (Without training, the projection keeps some timesteps ahead of the loop, as many as
+// stay in the cache.) In training, forward writes a tape, which backward (BPTT: Werbos 1990) reads
 // from the last step to the first, turning activations into gradients in place; the weights'
 // gradients are then single products over the whole tape.
 //
@@ -52,8 +53,8 @@ final class RecurrentRun: LayerRun {
     let randomStream: UInt64
   }
 
-  /// Arrays `[B, T, …]` that forward leaves for backward. In inference only `gates` is that long;
-  /// the hidden state changes between `finalHidden` and `hidden`, the cell state stays in
+  /// Arrays `[B, T, …]` that forward leaves for backward. In inference `gates` has as many timesteps
+  /// as are projected at a time; the hidden state changes between `finalHidden` and `hidden`, the cell state stays in
   /// `finalCell`, and `extra` is one timestep.
   struct Tape {
     var gates: Slot
@@ -80,6 +81,8 @@ final class RecurrentRun: LayerRun {
   let hiddenSize: Int
   let gateSize: Int
   let stateCount: Int
+  /// Timesteps whose inputs are projected at a time.
+  let projectedTimesteps: Int
   private let weightIH: PlacedParameter
   private let weightHH: PlacedParameter
   private let biasIH: PlacedParameter?
@@ -102,8 +105,13 @@ final class RecurrentRun: LayerRun {
 
     let training = placement.isTraining
     let history = training ? timesteps : 1
+    projectedTimesteps =
+      training
+      ? timesteps
+      : Self.projectedTimesteps(
+        timesteps, rowSize: min(placement.rowsPerCall, placement.rows) * cell.gateSize)
     var tape = Tape(
-      gates: try placement.reserve(timesteps, cell.gateSize),
+      gates: try placement.reserve(projectedTimesteps, cell.gateSize),
       finalHidden: try placement.reserve(hiddenSize))
     if cell.hasCellState { tape.finalCell = try placement.reserve(hiddenSize) }
     if cell.keepsExtra { tape.extra = try placement.reserve(history, hiddenSize) }
@@ -135,6 +143,12 @@ final class RecurrentRun: LayerRun {
     biasIH = spec.usesBias ? placement.parameters("bias_ih" + spec.suffix) : nil
     biasHH = spec.hasRecurrentBias ? placement.parameters("bias_hh" + spec.suffix) : nil
     gradientPieces = cell.recurrentGradients.flatMap(GradientPiece.pieces)
+  }
+
+  /// As many timesteps as keep the projection of a shard's rows in a second-level cache, but no fewer
+  /// than make a good product.
+  private static func projectedTimesteps(_ timesteps: Int, rowSize: Int) -> Int {
+    min(timesteps, max(8, (1 << 18) / rowSize / 8 * 8))
   }
 
   // MARK: Time
@@ -307,6 +321,11 @@ final class RecurrentRun: LayerRun {
   func state(_ slot: Slot, _ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
     let place = self.rows(slot, rows, pass)
     return slot.isNone ? place : place.dropping(t * (slot.width / timesteps))
+  }
+
+  /// The gates of a timestep, of which the first that is projected with it is `first`.
+  func gates(_ t: Int, from first: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
+    self.rows(tape.gates, rows, pass).dropping((t - first) * gateSize)
   }
 
   func extra(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {

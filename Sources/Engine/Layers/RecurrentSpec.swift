@@ -136,11 +136,13 @@ struct RecurrentSpec: Sendable {
     }
   }
 
-  func extent(rows: Int, validity: Validity?, row: Int, timestep: Int) -> StepExtent {
+  func extent(
+    rows: Int, validity: Validity?, row: Int, timestep: Int, keepsGates: Bool
+  ) -> StepExtent {
     StepExtent(
       rows: rows, hiddenSize: cell.hiddenSize,
       valid: validity.map { UnsafePointer($0.row(row) + timestep) },
       validStride: validity?.timesteps ?? 0, gateActivation: gateActivation,
-      stateActivation: stateActivation)
+      stateActivation: stateActivation, keepsGates: keepsGates)
   }
 }

@@ -59,6 +59,9 @@ struct Placement {
   let randomStream: UInt64
   var reservations: Reservations
 
+  /// Batch rows of the workspace.
+  var rows: Int { reservations.batch }
+
   mutating func reserve(_ widths: Int...) throws -> Slot {
     try reservations.reserve(Int.product(widths, of: name))
   }
