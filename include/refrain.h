@@ -545,7 +545,9 @@ typedef int (*refrain_progress_callback)(void *user, const refrain_progress *pro
  * train     the data to learn from.
  * valid     measured after each epoch, or NULL.
  * options   "epochs=5, batch_size=32, shuffle=true, patience=2, restore_best=true"; see
- *           refrain_describe("fit").
+ *           refrain_describe("fit"). Sequences with lengths share batches with others of similar
+ *           length, so that little padding holds a batch up; bucket=false leaves that to chance, and
+ *           shuffle=false keeps your order.
  * progress  may be NULL. It may read the model and call refrain_trainer_save().
  * user      passed to progress.
  *

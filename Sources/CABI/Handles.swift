@@ -6,8 +6,8 @@
 // to them exists, and never move.
 
 import CRefrain
-import Engine
 import Data
+import Engine
 import Kernels
 
 /// The kinds of objects that callers hold.
@@ -52,11 +52,13 @@ enum Handles {
   private static let chunkBits: UInt = 10
   private static let maximumChunks = 1 << 12
   private static let lock = Mutex()
-  private nonisolated(unsafe) static let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Entry>?> = {
-    let chunks = UnsafeMutablePointer<UnsafeMutablePointer<Entry>?>.allocate(capacity: maximumChunks)
-    chunks.initialize(repeating: nil, count: maximumChunks)
-    return chunks
-  }()
+  private nonisolated(unsafe) static let chunks:
+    UnsafeMutablePointer<UnsafeMutablePointer<Entry>?> = {
+      let chunks = UnsafeMutablePointer<UnsafeMutablePointer<Entry>?>.allocate(
+        capacity: maximumChunks)
+      chunks.initialize(repeating: nil, count: maximumChunks)
+      return chunks
+    }()
   private nonisolated(unsafe) static var used: UInt = 0
   private nonisolated(unsafe) static var free: [UInt] = []
 
@@ -108,7 +110,8 @@ enum Handles {
     let index = bits >> (4 + kindBits) & (1 << indexBits - 1)
     let generation = bits >> (4 + kindBits + indexBits)
     guard bits & 0b1111 == mark, index < used else {
-      throw BoundaryError.handle("\(name): expected a \(kind.name), found something that is no handle")
+      throw BoundaryError.handle(
+        "\(name): expected a \(kind.name), found something that is no handle")
     }
     let found = bits >> 4 & (1 << kindBits - 1)
     guard found == kind.rawValue else {

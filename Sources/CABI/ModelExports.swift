@@ -272,7 +272,9 @@ public func refrain_model_set_labels(
 }
 
 @_cdecl("refrain_model_label_count") @implementation
-public func refrain_model_label_count(_ model: OpaquePointer!, _ count: UnsafeMutablePointer<Int64>!)
+public func refrain_model_label_count(
+  _ model: OpaquePointer!, _ count: UnsafeMutablePointer<Int64>!
+)
   -> refrain_status
 {
   boundary {

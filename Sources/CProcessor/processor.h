@@ -79,13 +79,4 @@ REFRAIN_INLINE unsigned refrain_control(void) { return __builtin_ia32_stmxcsr();
 REFRAIN_INLINE void refrain_set_control(unsigned control) { __builtin_ia32_ldmxcsr(control); }
 #endif
 
-/** Tells the processor that this is a loop that waits. */
-REFRAIN_INLINE void refrain_pause(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __builtin_arm_yield();
-#endif
-}
-
 #endif

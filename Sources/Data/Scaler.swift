@@ -136,7 +136,9 @@ public struct Scaler: Equatable, Sendable {
     func numbers(_ name: String) throws(DataError) -> [Double] {
       guard let values = state[name]?.asArray else { throw damaged("it has no '\(name)'") }
       let numbers = values.compactMap(\.asDouble)
-      guard numbers.count == values.count else { throw damaged("'\(name)' holds other than numbers") }
+      guard numbers.count == values.count else {
+        throw damaged("'\(name)' holds other than numbers")
+      }
       return numbers
     }
     shifts = try numbers("shifts")

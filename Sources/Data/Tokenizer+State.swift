@@ -2,7 +2,6 @@
 
 import JSON
 
-
 extension Tokenizer {
   /// Options under their names, `document_count`, and `words`: a list of [word, occurrences,
   /// documents] in the order of first appearance.

@@ -77,7 +77,10 @@ public enum Checkpoint {
   }
 
   private static func integer(_ text: String, _ name: String) throws -> Int {
-    guard let value = Int(text), value >= 0 else { throw FormatError("\(shown(name)) is damaged") }
+    // No counter comes near this; a larger number would overflow where it is counted on.
+    guard let value = Int(text), 0...1 << 48 ~= value else {
+      throw FormatError("\(shown(name)) is damaged")
+    }
     return value
   }
 }

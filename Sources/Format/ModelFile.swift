@@ -38,7 +38,9 @@ public enum ModelFile {
     try withWriter(model) { try $0.bytes() }
   }
 
-  private static func withWriter<R>(_ model: Model, _ body: (SafetensorsWriter) throws -> R) throws -> R {
+  private static func withWriter<R>(_ model: Model, _ body: (SafetensorsWriter) throws -> R) throws
+    -> R
+  {
     if let entry = model.parameters.firstNonFinite() {
       throw EngineError.notFinite("\(entry.name) has a value that is not finite; nothing was saved")
     }
@@ -60,7 +62,9 @@ public enum ModelFile {
         UnsafeRawBufferPointer(
           start: model.parameters.values.pointer + entry.offset, count: entry.count * 4))
     }
-    for array in sample.arrays { writer.add(array.name, array.type, shape: array.shape, array.bytes) }
+    for array in sample.arrays {
+      writer.add(array.name, array.type, shape: array.shape, array.bytes)
+    }
     return try withExtendedLifetime(sample) { try body(writer) }
   }
 
@@ -137,11 +141,13 @@ public enum ModelFile {
         start: model.parameters.values.pointer + entry.offset, count: entry.count * 4
       ).copyMemory(from: tensor.bytes)
     }
-    for tensor in file.tensors where !known.contains(tensor.name) && !tensor.name.hasPrefix("sample.") {
+    for tensor in file.tensors
+    where !known.contains(tensor.name) && !tensor.name.hasPrefix("sample.") {
       throw FormatError("\(shown(tensor.name)) is no parameter of this model")
     }
     if let entry = model.parameters.firstNonFinite() {
-      throw EngineError.notFinite("\(entry.name) has a value that is not finite; nothing was loaded")
+      throw EngineError.notFinite(
+        "\(entry.name) has a value that is not finite; nothing was loaded")
     }
     model.parameters.changed()
   }
@@ -220,7 +226,8 @@ private final class Sample {
       throw FormatError("the sample in the file is not complete")
     }
     var kept: [AlignedBuffer<UInt8>] = []
-    func view(_ name: String, _ shape: ValueShape) throws -> (TensorView, SafetensorsReader.Tensor) {
+    func view(_ name: String, _ shape: ValueShape) throws -> (TensorView, SafetensorsReader.Tensor)
+    {
       guard let tensor = file[name], tensor.type == (shape.type == .float ? .f32 : .i32) else {
         throw FormatError("the sample in the file has no '\(name)'")
       }

@@ -115,8 +115,11 @@ struct SafetensorsReader {
     return metadata
   }
 
-  private static func tensor(_ member: JSONMember, _ data: UnsafeRawBufferPointer) throws -> Tensor {
-    func wrong(_ what: String) -> FormatError { FormatError("tensor \(shown(member.name)): \(what)") }
+  private static func tensor(_ member: JSONMember, _ data: UnsafeRawBufferPointer) throws -> Tensor
+  {
+    func wrong(_ what: String) -> FormatError {
+      FormatError("tensor \(shown(member.name)): \(what)")
+    }
     guard let fields = member.value.asObject else { throw wrong("its entry is no object") }
     for field in fields where !["dtype", "shape", "data_offsets"].contains(field.name) {
       throw wrong("unknown field \(shown(field.name))")
@@ -161,7 +164,8 @@ struct SafetensorsReader {
     for tensor in tensors.filter({ !$0.bytes.isEmpty }).sorted(by: { offset($0) < offset($1) }) {
       guard offset(tensor) == covered else {
         throw FormatError(
-          "tensor \(shown(tensor.name)) begins at \(offset(tensor)) of the data, expected \(covered)")
+          "tensor \(shown(tensor.name)) begins at \(offset(tensor)) of the data, expected \(covered)"
+        )
       }
       covered += tensor.bytes.count
     }

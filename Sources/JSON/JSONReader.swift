@@ -89,7 +89,9 @@ private struct JSONReader {
     }
   }
 
-  private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+  private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONError)
+    -> JSONValue
+  {
     for index in 0..<word.utf8CodeUnitCount {
       guard accept(word.utf8Start[index]) else { throw unexpected("\(word)") }
     }

@@ -21,7 +21,9 @@ public enum JSONValue: Equatable, Sendable {
   public var asString: String? { if case .string(let value) = self { value } else { nil } }
   public var asBoolean: Bool? { if case .boolean(let value) = self { value } else { nil } }
   public var asArray: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
-  public var asObject: [JSONMember]? { if case .object(let members) = self { members } else { nil } }
+  public var asObject: [JSONMember]? {
+    if case .object(let members) = self { members } else { nil }
+  }
   public var asDouble: Double? {
     switch self {
     case .integer(let value): Double(value)

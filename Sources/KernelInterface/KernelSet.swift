@@ -107,7 +107,7 @@ public protocol KernelSet: SendableMetatype {
 
   // MARK: Reductions
 
-  /// Σ x · y and Σ |x|, with float products summed in Double in a fixed order.
+  /// Σ x · y, summed in Double in a fixed order.
   static func dot(_ x: Values, _ y: Values, count: Int) -> Double
   /// Whether every element is finite.
   static func isFinite(_ x: Values, count: Int) -> Bool

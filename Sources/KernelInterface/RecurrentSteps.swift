@@ -1,4 +1,6 @@
-// RecurrentSteps.swift — the arguments of the pointwise half of a timestep, with its equations
+// RecurrentSteps.swift — the arguments of a timestep, with its equations
+//
+// Forward is the whole timestep, its product included; backward is the pointwise half.
 //
 // σ and τ stand for the gate activation and the state activation (sigmoid and tanh by default).
 // A `Rows` is a matrix of `rows` rows (batch) whose columns are contiguous and whose rows are
@@ -112,7 +114,7 @@ public struct LSTMStep {
   /// `[B, H]`, written. May be `previousCell`.
   public var cell: Rows
   public var previousHidden: Rows
-  /// `[B, H]`, written. May be `previousHidden`.
+  /// `[B, H]`, written. May be `previousHidden` if that is not the product's input.
   public var hidden: Rows
   public init(
     extent: StepExtent, product: StepProduct, gates: Rows, previousCell: Rows, cell: Rows,
@@ -174,7 +176,7 @@ public struct GRUStep {
   /// `[H]`: bias_hn, what q starts from; nil for zeros.
   public var candidateBias: Values?
   public var previousHidden: Rows
-  /// `[B, H]`, written. May be `previousHidden`.
+  /// `[B, H]`, written. May be `previousHidden` if that is not the product's input.
   public var hidden: Rows
   public init(
     extent: StepExtent, product: StepProduct, gates: Rows, candidate: Rows?, candidateBias: Values?,

@@ -22,7 +22,7 @@ public struct RightMatrix {
     RightMatrix(base: panels, rowStride: panelWidth, vectorStride: depth * panelWidth)
   }
 
-  /// What `KernelSet.pack(inGroups:)` wrote.
+  /// What `KernelSet.pack(inGroupsOf:)` wrote.
   public static func grouped(_ groups: Values, depth: Int, gates: Int, panelWidth: Int)
     -> RightMatrix
   {

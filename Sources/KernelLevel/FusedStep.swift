@@ -1,9 +1,9 @@
 // FusedStep.swift — a timestep's product and its gate arithmetic in one pass
 //
 // The weights of one vector of hidden units form a group, in which every row has all gates, so that
-// a tile holds all gates of a few rows for those units. It starts from the pre-activations that the input projection
-// left, adds the recurrent product, and hands each row to the cell's arithmetic while the gates are
-// still in registers.
+// a tile holds all gates of a few rows for those units. It starts from the pre-activations that the
+// input projection left, adds the recurrent product, and hands each row to the cell's arithmetic
+// while the gates are still in registers.
 
 import CProcessor
 import KernelInterface
@@ -30,7 +30,7 @@ protocol FusedStep {
 
   /// The pre-activations `[B, …]`, in which the units of neighbouring gates are hiddenSize apart.
   var gates: Rows { get }
-  /// How many gates there are in `gates`.
+  /// How many of those gates, from the first on, are worth asking for ahead.
   static var gateCount: Int { get }
 }
 

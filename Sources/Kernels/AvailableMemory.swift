@@ -12,7 +12,9 @@ let unquestionedBytes = 1 << 26
 /// Bytes that can be had without ending this process or another; an estimate of the system's own.
 func availableMemory() -> Int {
   var available = physicalMemory
-  if let text = contents(of: "/proc/meminfo"), let kibibytes = number(after: "MemAvailable:", in: text) {
+  if let text = contents(of: "/proc/meminfo"),
+    let kibibytes = number(after: "MemAvailable:", in: text)
+  {
     available = min(available, kibibytes.multipliedReportingOverflow(by: 1024).partialValue)
   }
   if let limit = contents(of: "/sys/fs/cgroup/memory.max").flatMap({ number(after: "", in: $0) }),

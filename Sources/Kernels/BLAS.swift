@@ -99,7 +99,9 @@ public enum BLAS {
       return .refused("OpenBLAS lacks a function that is needed")
     }
     // 0 serial, 1 pthreads, 2 OpenMP.
-    guard library.parallelism == 1, !library.configuration.split(separator: " ").contains("USE64BITINT") else {
+    guard library.parallelism == 1,
+      !library.configuration.split(separator: " ").contains("USE64BITINT")
+    else {
       return .refused("\(library.configuration) not used: no pthread build with 32-bit integers")
     }
     BLASThreads.shared.observeForks()

@@ -122,7 +122,8 @@ public struct PackedView {
     let bIsTransposed = sourceColumnStride != 1
     return BLAS.multiply(
       a, aStride: aIsTransposed ? aColumnStride : aRowStride, aIsTransposed: aIsTransposed,
-      source + part.lowerBound * sourceRowStride, bStride: bIsTransposed ? sourceColumnStride : sourceRowStride,
+      source + part.lowerBound * sourceRowStride,
+      bStride: bIsTransposed ? sourceColumnStride : sourceRowStride,
       bIsTransposed: bIsTransposed, c, cStride: cStride, rows: rows, columns: columns,
       depth: part.count, accumulate: accumulate)
   }

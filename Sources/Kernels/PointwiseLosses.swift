@@ -19,7 +19,10 @@ public func absoluteError(
   _ y: Values, _ target: Values, count: Int, gradient: MutableValues?, scale: Float
 ) -> Double {
   sum(y, target, count, gradient) { difference in
-    (Double(difference.magnitude), difference > 0 ? scale : difference < 0 ? -scale : 0 * difference)
+    (
+      Double(difference.magnitude),
+      difference > 0 ? scale : difference < 0 ? -scale : 0 * difference
+    )
   }
 }
 

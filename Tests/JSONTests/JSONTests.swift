@@ -18,7 +18,8 @@ private func parse(_ bytes: [UInt8]) throws -> JSONValue {
   #expect(try parse(#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00""#) == .string("\"\\/\u{8}\u{c}\n\r\té😀"))
   #expect(try parse("{}") == .object([]))
   let object = try parse("{\"b\":1,\n\"a\":[2]}")
-  #expect(object == .object([JSONMember("b", .integer(1)), JSONMember("a", .array([.integer(2)]))]))
+  #expect(
+    object == .object([JSONMember("b", .integer(1)), JSONMember("a", .array([.integer(2)]))]))
   #expect(object["a"]?.asArray == [.integer(2)])
   #expect(object["c"] == nil)
 }
@@ -76,7 +77,8 @@ func whatIsNotJSONIsRefusedAtItsPlace(text: String, offset: Int) {
 /// Damage gives an error or another document, never a trap.
 @Test func damagedDocumentsDoNoHarm() {
   let document = Array(
-    #"{"__metadata__":{"a":"b\n\u00e9"},"t":{"dtype":"F32","shape":[2,3],"offsets":[0,24.5]}}"#.utf8)
+    #"{"__metadata__":{"a":"b\n\u00e9"},"t":{"dtype":"F32","shape":[2,3],"offsets":[0,24.5]}}"#.utf8
+  )
   var state: UInt64 = 1
   func next(_ bound: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

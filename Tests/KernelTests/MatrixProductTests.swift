@@ -242,7 +242,8 @@ private struct Problem {
           b: b.constant, bStride: bStride, columns: columns, c: c.pointer, cStride: cStride,
           sums: sums.pointer),
         and: TransposedTarget(
-          b: a.constant, bStride: aStride, columns: rows, c: square.pointer, cStride: rows, sums: nil),
+          b: a.constant, bStride: aStride, columns: rows, c: square.pointer, cStride: rows,
+          sums: nil),
         depth: SequenceRows(
           batch: batch, timesteps: timesteps, lengths: lengths == nil ? nil : pointer.baseAddress),
         scratch: scratch.pointer)
@@ -254,8 +255,12 @@ private struct Problem {
       for m in 0..<rows {
         let value = Double(values[k * aStride + m])
         expectedSums[m] += value
-        for n in 0..<columns { expected[m * cStride + n] += value * Double(b.pointer[k * bStride + n]) }
-        for n in 0..<rows { expectedSquare[m * rows + n] += value * Double(values[k * aStride + n]) }
+        for n in 0..<columns {
+          expected[m * cStride + n] += value * Double(b.pointer[k * bStride + n])
+        }
+        for n in 0..<rows {
+          expectedSquare[m * rows + n] += value * Double(values[k * aStride + n])
+        }
       }
     }
     let comment = "\(rows)×\(columns)×\(batch)×\(timesteps)"

@@ -124,7 +124,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       withExtent(pair, size) { extent in
         level.kernels.forward(
           RNNStep(
-            extent: extent, product: recurrence.product, gates: gates.rows, previousHidden: previous.rows,
+            extent: extent, product: recurrence.product, gates: gates.rows,
+            previousHidden: previous.rows,
             hidden: hidden.rows))
       }
       for row in 0..<rowCount {
@@ -176,7 +177,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         level.kernels.forward(
           LSTMStep(
             extent: extent, product: recurrence.product, gates: gates.rows,
-            previousCell: previousCell.rows, cell: cell.rows, previousHidden: previousHidden.rows, hidden: hidden.rows))
+            previousCell: previousCell.rows, cell: cell.rows, previousHidden: previousHidden.rows,
+            hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {

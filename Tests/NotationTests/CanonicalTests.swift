@@ -79,7 +79,8 @@ private struct Generator {
     switch chance.below(5) {
     case 0: Double(chance.below(5))
     case 1: Double.random(in: 0..<1, using: &chance)
-    case 2: pick([0, -0.0, Double.leastNonzeroMagnitude, 1e15, 1e16, .greatestFiniteMagnitude, 1.5e-7])
+    case 2:
+      pick([0, -0.0, Double.leastNonzeroMagnitude, 1e15, 1e16, .greatestFiniteMagnitude, 1.5e-7])
     case 3: Double(Int64(truncatingIfNeeded: chance.next()))
     default: Double(bitPattern: chance.next() & 0xffef_ffff_ffff_ffff)
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import refrain
+import safetensors.numpy
 from oracle import clipping, generate, library, schedules
 from oracle.compare import assert_close
 from oracle.losses import LOSSES, items
@@ -337,6 +338,17 @@ def test_a_weight_of_two_is_being_there_twice() -> None:
     assert_close(found[1][name], value, 1e-5, 1e-6, name)
 
 
+def test_a_small_bias_beside_a_large_recurrent_one_keeps_its_bits() -> None:
+  """With the reset gate shut, the candidate's recurrent bias counts for nothing."""
+  model = refrain.Model("Input(1) -> GRU(1)")
+  for name in model.parameters:
+    model.parameters[name][:] = 0
+  model.parameters["gru.bias_ih"][:] = [-100, 0, 0.1]
+  model.parameters["gru.bias_hh"][:] = [0, 0, 1000]
+  found = model.predict(np.zeros((1, 1, 1), np.float32))
+  assert_close(found.ravel(), np.array([0.5 * np.tanh(np.float32(0.1))]), 1e-6, what="h")
+
+
 # -- stopping, resuming
 
 TRAINER = "loss=crossentropy, optimizer=Adam(0.01), schedule=Exponential(0.9), clip_norm=1, seed=9"
@@ -403,6 +415,48 @@ def test_resuming_gives_the_same_bits(
   """Stopped in the middle and at the end of epochs, and between the batches of one update."""
   path = tmp_path / "training.checkpoint" if from_checkpoint else None
   assert_same_bits(_three_epochs(stop, path, accumulate), uninterrupted(accumulate))
+
+
+def _interrupted(**options: object) -> refrain.Trainer:
+  """A trainer whose fit was stopped after its second batch of five."""
+  x, y, lengths = first_token(90)
+  trainer = refrain.Model(NOTATION, seed=4).trainer(TRAINER)
+  stops = {"on_progress": lambda progress: progress.batch == 1, "verbose": 0}
+  trainer.fit(x, y, lengths=lengths, batch_size=20, **stops, **options)
+  return trainer
+
+
+@pytest.mark.parametrize(
+  "other", [{"bucket": False}, {"shuffle": False}, {"accumulate": 2}, {"batch_size": 30}]
+)
+def test_a_fit_goes_on_only_with_the_same_batches(other: dict[str, object]) -> None:
+  x, y, lengths = first_token(90)
+  trainer = _interrupted()
+  options = {"batch_size": 20, "resume": True, "verbose": 0} | other
+  with pytest.raises(refrain.ArgumentError, match="the interrupted fit had batches of 20 from 90"):
+    trainer.fit(x, y, lengths=lengths, **options)
+
+
+@pytest.mark.parametrize(
+  "counter",
+  ["fit.batches", "fit.batch", "fit.epoch", "fit.first_epoch", "updates", "passes", "epochs"],
+)
+def test_a_checkpoint_with_an_impossible_counter_is_refused(counter: str, tmp_path: Path) -> None:
+  """However large, it neither ends the process nor is gone on from."""
+  x, y, lengths = first_token(90)
+  good = tmp_path / "good.checkpoint"
+  _interrupted().save(good)
+  with safetensors.safe_open(good, "numpy") as file:
+    metadata, arrays = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+  for value in (2**63 - 1, 2**50, 1_000_000 if counter in ("fit.batches", "fit.batch") else None):
+    if value is None:
+      continue
+    bad = tmp_path / "bad.checkpoint"
+    safetensors.numpy.save_file(arrays, bad, metadata | {f"n.{counter}": str(value)})
+    trainer = refrain.Model(NOTATION, seed=4).trainer(TRAINER)
+    with pytest.raises(refrain.RefrainError):
+      trainer.load(bad)
+      trainer.fit(x, y, lengths=lengths, batch_size=20, resume=True, verbose=0)
 
 
 def _contradiction() -> dict[str, object]:

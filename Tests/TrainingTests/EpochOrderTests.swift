@@ -5,7 +5,8 @@ import Testing
 @testable import Engine
 
 /// Ids [count, 100] with lengths of 1 … 100 that follow from the row, or with none.
-private func withBatch(_ count: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void) throws {
+private func withBatch(_ count: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void) throws
+{
   try withBatch(
     (0..<count).map { 1 + $0 * 37 % 100 }, timesteps: 100, hasLengths: hasLengths, body)
 }

@@ -26,6 +26,7 @@ struct LSTMCell: RecurrentCell {
         extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
         dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
     weights.first.backward.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows,
+      start: step.accumulates ? .sums : .zero)
   }
 }

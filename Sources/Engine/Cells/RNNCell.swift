@@ -21,6 +21,7 @@ struct RNNCell: RecurrentCell {
         extent: step.extent, gates: step.gates, dHidden: step.dHidden,
         dPreviousHidden: step.dHidden))
     weights.first.backward.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows, start: step.accumulates ? .sums : .zero)
+      step.gates, into: step.dRecurrentInput, rows: step.extent.rows,
+      start: step.accumulates ? .sums : .zero)
   }
 }

@@ -1,8 +1,8 @@
 // RecurrentCell.swift — what a timestep computes
 //
 // A recurrent layer projects all inputs at once, walks over time, and keeps the tape; a cell says
-// what happens in between. To add one: a file like LSTMCell.swift with its equations, forward beside
-// backward, and a line in the registry.
+// what happens in between. To add one: a file like LSTMCell.swift, forward beside backward; its
+// arithmetic, if no kernel has it, as a step beside LSTMSteps.swift; and a line in the registry.
 //
 // With H hidden units, G gates and batch rows B, the arrays of a timestep are `Rows` of
 //
@@ -75,7 +75,7 @@ struct CellStep {
   let recurrentInput: Rows
   let extra: Rows
   let previousHidden: Rows
-  /// Written; in inference the same as `previousHidden`.
+  /// Written. Never where `recurrentInput` lies, which the product reads meanwhile.
   let hidden: Rows
   let previousCell: Rows
   /// Written; in inference the same as `previousCell`.
@@ -153,12 +153,14 @@ final class RecurrentWeights: LayerWeights {
       input: input.view, projectionStart: views.projectionStart, first: recurrent[0].view,
       last: recurrent[recurrent.count - 1].view, separateBias: views.separateBias)
     guard let projectionBias else { return }
-    let count = projectionBias.count
-    kernels.fill(projectionBias.pointer, 0, count: count)
-    for bias in biases { kernels.add(bias.values, projectionBias.pointer, count: count) }
-    if let separateBias = views.separateBias {
-      kernels.addScaled(
-        separateBias, by: -1, projectionBias.pointer + separate.lowerBound, count: separate.count)
+    let sum = projectionBias.pointer
+    kernels.fill(sum, 0, count: projectionBias.count)
+    for (index, bias) in biases.enumerated() {
+      // Of bias_hh, which comes second, a part may be added elsewhere.
+      let left = index == 0 ? 0..<0 : separate
+      for part in [0..<left.lowerBound, left.upperBound..<projectionBias.count] {
+        kernels.add(bias.values + part.lowerBound, sum + part.lowerBound, count: part.count)
+      }
     }
   }
 }

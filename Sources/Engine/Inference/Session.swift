@@ -130,7 +130,8 @@ public final class Session {
     }
     for (index, view) in inputs.enumerated() {
       guard view.lengths == nil, view.mask == nil else {
-        throw EngineError.argument(name: view.name, message: "a timestep has no lengths and no mask")
+        throw EngineError.argument(
+          name: view.name, message: "a timestep has no lengths and no mask")
       }
       try view.check(stepShape(model.inputShape(index)), batch: lanes)
       if view.type == .ids { try stream.checkIDs(index, view.ids, name: view.name) }
@@ -203,13 +204,17 @@ private final class Stream {
         "the model cannot take one timestep at a time: \(unstreamable.joined(separator: ", ")) "
           + "reads the sequence from its end")
     }
-    if let node = model.graph.nodes.first(where: { $0.layer is any RecurrentLayerType && $0.inputs.count > 1 }) {
+    if let node = model.graph.nodes.first(where: {
+      $0.layer is any RecurrentLayerType && $0.inputs.count > 1
+    }) {
       throw EngineError.unsupported(
-        "the model cannot take one timestep at a time: the initial state of \(node.name) is an input")
+        "the model cannot take one timestep at a time: the initial state of \(node.name) is an input"
+      )
     }
     self.model = model
     self.lanes = lanes
-    executor = Executor(model, isTraining: false, pool: try WorkerPool(threads: 1), shardRows: lanes)
+    executor = Executor(
+      model, isTraining: false, pool: try WorkerPool(threads: 1), shardRows: lanes)
     let size = try Int.product([lanes, model.graph.stateSize], of: "lanes")
     stateMemory = try AlignedBuffer(count: size)
     state = UnsafeMutableBufferPointer(start: stateMemory.pointer, count: size)
@@ -236,7 +241,8 @@ private final class Stream {
     let limit = model.vocabulary(ofInput: index) ?? Int(Int32.max)
     for lane in 0..<lanes where !(0..<limit).contains(Int(ids[lane])) {
       throw EngineError.argument(
-        name: "\(name())[\(lane)]", message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
+        name: "\(name())[\(lane)]",
+        message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
     }
   }
 

@@ -9,7 +9,8 @@ struct InputLayer: Layer {
     options: [
       Option(
         "features",
-        .either([.choice(["ids"]), .integer(1...maximumSize), .list(of: .integer(1...maximumSize))]),
+        .either([.choice(["ids"]), .integer(1...maximumSize), .list(of: .integer(1...maximumSize))]
+        ),
         "Size of the last axis, a list of sizes, or ids for integers."),
       Option(
         "time", .boolean, default: .boolean(true),

@@ -11,7 +11,9 @@ struct ConcatLayer: Layer {
   let outputs: [ValueShape]
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
-    try checkMergeable(inputs, of: "Concat") { $0.hasTime == $1.hasTime && $0.features.dropLast() == $1.features.dropLast() }
+    try checkMergeable(inputs, of: "Concat") {
+      $0.hasTime == $1.hasTime && $0.features.dropLast() == $1.features.dropLast()
+    }
     var output = inputs[0]
     output.features[output.features.count - 1] = inputs.reduce(0) { $0 + $1.lastAxis }
     outputs = [output]

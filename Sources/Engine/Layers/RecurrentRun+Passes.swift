@@ -10,7 +10,7 @@ extension RecurrentRun {
 
   func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
-    let schedule = Schedule(
+    let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
     let weights = weights.views
     if pass.isTraining {
@@ -81,7 +81,7 @@ extension RecurrentRun {
   /// Where the hidden and the cell state lie that enter a step. After the last step that takes rows,
   /// they are the final ones.
   private func states(
-    entering step: Int, _ schedule: Schedule, _ rows: Range<Int>, _ pass: Pass
+    entering step: Int, _ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass
   ) -> (hidden: Rows, cell: Rows) {
     let left = schedule.end - step
     let final = (
@@ -259,11 +259,11 @@ extension RecurrentRun {
 
   func backward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
-    let schedule = Schedule(
+    let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
 
     let size = rows.count * hiddenSize
-    let buffers = pass.scratch + Schedule.size(rows: rows.count, timesteps: timesteps)
+    let buffers = pass.scratch + RecurrentSchedule.size(rows: rows.count, timesteps: timesteps)
     let dHidden = Rows(buffers, stride: hiddenSize)
     let dCell = Rows(buffers + size, stride: hiddenSize)
     let dRecurrentInput = Rows(buffers + 2 * size, stride: hiddenSize)

@@ -109,7 +109,7 @@ final class RecurrentRun: LayerRun {
       training
       ? timesteps
       : Self.projectedTimesteps(
-        timesteps, rowSize: min(placement.rowsPerCall, placement.rows) * cell.gateSize)
+        timesteps, rowSize: placement.rowsPerCall * cell.gateSize)
     var tape = Tape(
       gates: try placement.reserve(projectedTimesteps, cell.gateSize),
       finalHidden: try placement.reserve(hiddenSize))
@@ -129,12 +129,12 @@ final class RecurrentRun: LayerRun {
       placement.requireScratch(
         max(
           transposedProductScratch(columns: max(inputSize, hiddenSize), depth: .max),
-          Schedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
+          RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
             + Self.stepScratch(rows: placement.rowsPerCall, hiddenSize: hiddenSize),
           timesteps * inputSize))
     } else {
       placement.requireScratch(
-        Schedule.size(rows: placement.rowsPerCall, timesteps: timesteps))
+        RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps))
     }
     self.tape = tape
 
@@ -152,66 +152,6 @@ final class RecurrentRun: LayerRun {
   }
 
   // MARK: Time
-
-  /// Which rows a shard's steps take, in the order of this direction.
-  struct Schedule {
-    let timesteps: Int
-    let isReverse: Bool
-    let rows: Int
-    /// The first step that takes a row, and one more than the last; equal if none does.
-    private(set) var start: Int
-    private(set) var end: Int
-    /// `[rows]`: for each row the first step that counts.
-    let firsts: UnsafeMutablePointer<Int32>
-    /// `[T]`: a step takes the rows below.
-    private let counts: UnsafeMutablePointer<Int32>
-    /// `[T + 1]`: the largest count of this step and all later ones.
-    private let rest: UnsafeMutablePointer<Int32>
-
-    /// 4-byte words that a schedule takes.
-    static func size(rows: Int, timesteps: Int) -> Int { rows + 2 * timesteps + 1 }
-
-    init(
-      _ rows: Range<Int>, timesteps: Int, isReverse: Bool, _ validity: Validity?,
-      _ memory: MutableValues
-    ) {
-      self.timesteps = timesteps
-      self.isReverse = isReverse
-      self.rows = rows.count
-      firsts = UnsafeMutableRawPointer(memory).bindMemory(
-        to: Int32.self, capacity: Self.size(rows: rows.count, timesteps: timesteps))
-      counts = firsts + rows.count
-      rest = counts + timesteps
-      counts.update(repeating: Int32(validity == nil ? rows.count : 0), count: timesteps)
-      firsts.update(repeating: Int32(validity == nil ? 0 : timesteps), count: rows.count)
-      if let validity {
-        for (i, row) in rows.enumerated() {
-          let flags = validity.row(row)
-          for step in (0..<timesteps).reversed() {
-            guard flags[isReverse ? timesteps - 1 - step : step] == 1 else { continue }
-            firsts[i] = Int32(step)
-            counts[step] = Int32(i + 1)
-          }
-        }
-      }
-      start = timesteps
-      end = 0
-      rest[timesteps] = 0
-      for step in (0..<timesteps).reversed() {
-        rest[step] = max(rest[step + 1], counts[step])
-        guard counts[step] > 0 else { continue }
-        start = step
-        end = max(end, step + 1)
-      }
-      start = min(start, end)
-    }
-
-    func timestep(_ step: Int) -> Int { isReverse ? timesteps - 1 - step : step }
-    /// Rows that a step takes: 0 ..< this.
-    func count(_ step: Int) -> Int { Int(counts[step]) }
-    /// Rows that a step or a later one takes: 0 ..< this.
-    func rest(from step: Int) -> Int { Int(rest[step]) }
-  }
 
   /// Where a row's output of a timestep goes, or nil if nothing is put out there.
   func outputTimestep(_ t: Int, step: Int, row: Int, first: Int32, _ validity: Validity?)
@@ -282,7 +222,8 @@ final class RecurrentRun: LayerRun {
     _ piece: GradientPiece, _ rows: Range<Int>, _ batch: Int, _ pass: Pass
   ) {
     let array = piece.gradient == .gates ? tape.gates : tape.extra
-    let column = piece.gradient == .gates ? rows.lowerBound : rows.lowerBound - piece.rows.lowerBound
+    let column =
+      piece.gradient == .gates ? rows.lowerBound : rows.lowerBound - piece.rows.lowerBound
     let x = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
     let input = piece.includesInput ? target(rows, with: x, weightIH, biasIH, pass) : nil
     let recurrent = piece.recurrentInput.map { kind in

@@ -71,9 +71,11 @@ struct RecurrentSpec: Sendable {
     }
     self.cell = cell
     inputSize = input.features[0]
-    _ = try Int.product([cell.gateCount, cell.hiddenSize, max(inputSize, cell.hiddenSize)], of: name)
+    _ = try Int.product(
+      [cell.gateCount, cell.hiddenSize, max(inputSize, cell.hiddenSize)], of: name)
     stateActivation = try Self.pointwise(call.call("activation"), of: name)
-    gateActivation = gated ? try Self.pointwise(call.call("recurrent_activation"), of: name) : .sigmoid
+    gateActivation =
+      gated ? try Self.pointwise(call.call("recurrent_activation"), of: name) : .sigmoid
     returnsSequences = call.boolean("return_sequences")
     returnsState = call.boolean("return_state")
     isReverse = call.boolean("go_backwards")

@@ -59,9 +59,6 @@ struct Placement {
   let randomStream: UInt64
   var reservations: Reservations
 
-  /// Batch rows of the workspace.
-  var rows: Int { reservations.batch }
-
   mutating func reserve(_ widths: Int...) throws -> Slot {
     try reservations.reserve(Int.product(widths, of: name))
   }
@@ -162,7 +159,8 @@ struct Pass {
   /// The same pass with another thread's scratch.
   func with(scratch: MutableValues) -> Pass {
     Pass(
-      base: base, gradients: gradients, scratch: scratch, validities: validities, isTraining: isTraining,
+      base: base, gradients: gradients, scratch: scratch, validities: validities,
+      isTraining: isTraining,
       needsInputGradients: needsInputGradients, fused: fused, seed: seed, step: step,
       firstRow: firstRow, state: state, stateWidth: stateWidth)
   }

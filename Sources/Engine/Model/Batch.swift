@@ -48,6 +48,10 @@ struct Batch {
       guard timesteps > 0 else {
         throw EngineError.argument(name: view.name, message: "expected timesteps, found 0")
       }
+      guard timesteps <= Int(Int32.max) else {
+        throw EngineError.argument(
+          name: view.name, message: "expected at most \(Int32.max) timesteps, found \(timesteps)")
+      }
       try Self.checkLengths(view, shape, timesteps)
       if view.type == .ids { try Self.checkIDs(view, timesteps, model.vocabulary(ofInput: index)) }
       inputs.append(
@@ -96,7 +100,8 @@ struct Batch {
   /// The caller's row.
   func source(_ row: Int) -> Int { order.map { $0[row] } ?? row }
 
-  private static func checkLengths(_ view: TensorView, _ shape: ValueShape, _ timesteps: Int) throws {
+  private static func checkLengths(_ view: TensorView, _ shape: ValueShape, _ timesteps: Int) throws
+  {
     guard shape.hasTime else {
       guard view.lengths == nil, view.mask == nil else {
         throw EngineError.argument(

@@ -150,7 +150,8 @@ private struct GraphBuilder {
     let layers = LayerRegistry.signatures.flatMap { [$0.name] + $0.aliases }
     guard !layers.contains(identifier.name) else { return }
     let known = named.keys.sorted() + layers
-    let hint = nearestName(to: identifier.name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+    let hint =
+      nearestName(to: identifier.name, among: known).map { "; did you mean '\($0)'?" } ?? ""
     throw NotationError(
       "there is no layer or value '\(identifier.name)'\(hint)", at: identifier.location,
       in: source)
@@ -161,7 +162,8 @@ private struct GraphBuilder {
   }
 
   /// Gives names to the values a statement ends with; its canonical left side.
-  private mutating func name(_ flow: [Int], _ statement: Statement) throws(NotationError) -> String {
+  private mutating func name(_ flow: [Int], _ statement: Statement) throws(NotationError) -> String
+  {
     let targets = statement.targets
     guard targets.count == 1 || targets.count == flow.count else {
       throw NotationError(
@@ -240,7 +242,8 @@ private struct GraphBuilder {
     return outputs
   }
 
-  private mutating func addValues(of layer: any Layer, _ bound: BoundCall, _ inputs: [Int]) -> [Int] {
+  private mutating func addValues(of layer: any Layer, _ bound: BoundCall, _ inputs: [Int]) -> [Int]
+  {
     let isInput = layer is InputLayer
     let sources = inputs.compactMap { graph.values[$0].validity }
     var axis = inputs.compactMap { graph.values[$0].timeAxis }.first
@@ -272,7 +275,8 @@ private struct GraphBuilder {
     return layer.reordersTime
   }
 
-  private mutating func layerName(_ bound: BoundCall, _ call: Call) throws(NotationError) -> String {
+  private mutating func layerName(_ bound: BoundCall, _ call: Call) throws(NotationError) -> String
+  {
     if let given = bound.optionalText("name") {
       guard given.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }),
         !given.isEmpty

@@ -59,7 +59,8 @@ extension Batch {
   /// The length of one of the caller's rows, of its longest input.
   func length(ofRow row: Int) -> Int {
     inputs.reduce(0) { longest, input in
-      input.hasTime ? max(longest, input.view.lengths.map { Int($0[row]) } ?? input.timesteps) : longest
+      input.hasTime
+        ? max(longest, input.view.lengths.map { Int($0[row]) } ?? input.timesteps) : longest
     }
   }
 }

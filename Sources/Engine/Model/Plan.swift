@@ -14,7 +14,8 @@ enum Shards {
   /// Rows of a shard at the most. Small models stay small enough for the cache; a large recurrent
   /// weight, which every timestep reads again, is worth sharing among more rows.
   static func largest(for graph: Graph) -> Int {
-    let weights = graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
+    let weights =
+      graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
       .map { $0.shape.reduce(1, *) }.max() ?? 0
     return weights <= 1 << 16 ? 8 : 32
   }
@@ -110,7 +111,8 @@ final class Plan {
       places.append(
         ValuePlace(
           index: index, type: value.shape.type, hasTime: value.shape.hasTime,
-          stepWidth: value.shape.width, lastAxis: value.shape.lastAxis, isModelInput: graph.inputs.contains(index),
+          stepWidth: value.shape.width, lastAxis: value.shape.lastAxis,
+          isModelInput: graph.inputs.contains(index),
           timesteps: timesteps, values: try reservations.reserve(width),
           gradients: hasGradient ? try reservations.reserve(width) : .none,
           validity: value.validity))
@@ -120,7 +122,8 @@ final class Plan {
     for (index, node) in graph.nodes.enumerated() {
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
-        isTraining: isTraining, rowsPerCall: shardRows, name: node.name, inputs: node.inputs.map { places[$0] },
+        isTraining: isTraining, rowsPerCall: shardRows, name: node.name,
+        inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),
         stateOffset: node.stateOffset, randomStream: UInt64(index), reservations: reservations)
@@ -139,7 +142,8 @@ final class Plan {
       let (firstOutput, firstJoin) = (given.count, joins.count)
       given += node.outputs.map { places[$0] }
       for output in node.outputs {
-        if let index = graph.values[output].validity, case .all(let sources) = graph.validities[index]
+        if let index = graph.values[output].validity,
+          case .all(let sources) = graph.validities[index]
         {
           joins.append(Join(validity: index, sources: sources))
         }

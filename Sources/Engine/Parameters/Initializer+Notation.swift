@@ -19,8 +19,10 @@ extension Initializer {
         Option("mean", .number(.any), default: .number(0), "Mean."),
         Option("deviation", .number(.nonNegative), default: .number(0.05), "Standard deviation."),
       ]),
-    signature("glorot_uniform", "Uniform with variance 2 / (fan in + fan out): Glorot & Bengio 2010."),
-    signature("glorot_normal", "Normal with variance 2 / (fan in + fan out): Glorot & Bengio 2010."),
+    signature(
+      "glorot_uniform", "Uniform with variance 2 / (fan in + fan out): Glorot & Bengio 2010."),
+    signature(
+      "glorot_normal", "Normal with variance 2 / (fan in + fan out): Glorot & Bengio 2010."),
     signature("he_uniform", "Uniform with variance 2 / fan in, for relu: He et al. 2015."),
     signature("he_normal", "Normal with variance 2 / fan in, for relu: He et al. 2015."),
     signature("lecun_uniform", "Uniform with variance 1 / fan in: LeCun et al. 1998."),

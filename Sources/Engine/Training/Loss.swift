@@ -70,7 +70,8 @@ struct Loss: Equatable, Sendable {
     Signature(
       kind: .loss, name: "huber", meaning: "Squared near 0, absolute beyond delta (Huber 1964).",
       options: [
-        Option("delta", .number(.positive), default: .number(1), "Where the one becomes the other."),
+        Option(
+          "delta", .number(.positive), default: .number(1), "Where the one becomes the other."),
         reduction,
       ]),
   ]
@@ -111,10 +112,12 @@ struct Loss: Equatable, Sendable {
       return true
     case (.crossEntropy, .pointwise(.sigmoid)?):
       throw EngineError.unsupported(
-        "crossentropy does not go with the sigmoid of \(output): use softmax, or binary_crossentropy")
+        "crossentropy does not go with the sigmoid of \(output): use softmax, or binary_crossentropy"
+      )
     case (.binaryCrossEntropy, .softmax?):
       throw EngineError.unsupported(
-        "binary_crossentropy does not go with the softmax of \(output): use sigmoid, or crossentropy")
+        "binary_crossentropy does not go with the softmax of \(output): use sigmoid, or crossentropy"
+      )
     default:
       return false
     }
@@ -164,7 +167,8 @@ struct Loss: Equatable, Sendable {
       let id = Int(target.ids[index])
       if (0..<classes).contains(id) || id == ignoredClass || !counts(index) { continue }
       throw EngineError.argument(
-        name: "\(target.name)[\(index)]", message: "expected a class of 0 … \(classes - 1), found \(id)")
+        name: "\(target.name)[\(index)]",
+        message: "expected a class of 0 … \(classes - 1), found \(id)")
     }
   }
 

@@ -60,8 +60,15 @@ struct Objective {
 
   // MARK: Checking
 
+  /// A batch whose forward pass has run: its lengths and masks are in the workspace, and the caller's
+  /// may be gone.
+  struct Loaded {
+    let plan: Plan
+    let pass: Pass
+  }
+
   /// - Throws: unless targets and weights fit `batch`, and every class that counts is one.
-  func check(_ targets: Targets, _ batch: Batch) throws {
+  func check(_ targets: Targets, _ batch: Batch, _ loaded: Loaded? = nil) throws {
     guard targets.views.count == outputs.count else {
       throw EngineError.count(name: "targets", expected: outputs.count, found: targets.views.count)
     }
@@ -70,20 +77,22 @@ struct Objective {
       try output.loss.check(view, for: output.shape, batch: batch.count, timesteps: timesteps)
       let items = itemsPerRow(output, timesteps)
       try output.loss.checkClasses(view, outputSize: output.shape.lastAxis) { index in
-        counts(output, row: index / items, item: index % items, batch)
+        counts(output, row: index / items, item: index % items, batch, loaded)
       }
       if view.type == .float, !kernels.isFinite(view.floats, count: view.shape.elements) {
-        try checkFinite(view, output, items, batch)
+        try checkFinite(view, output, items, batch, loaded)
       }
     }
     if let weights = targets.sampleWeights { try check(weights, batch) }
   }
 
   /// Values that do not count may be anything.
-  private func checkFinite(_ view: TensorView, _ output: Output, _ items: Int, _ batch: Batch) throws {
+  private func checkFinite(
+    _ view: TensorView, _ output: Output, _ items: Int, _ batch: Batch, _ loaded: Loaded?
+  ) throws {
     let size = output.shape.lastAxis
     for row in 0..<batch.count {
-      for item in 0..<items where counts(output, row: row, item: item, batch) {
+      for item in 0..<items where counts(output, row: row, item: item, batch, loaded) {
         let index = (row * items + item) * size
         guard kernels.isFinite(view.floats + index, count: size) else {
           throw EngineError.argument(
@@ -111,18 +120,28 @@ struct Objective {
       let weight = weights.floats[index]
       guard weight.isFinite, weight >= 0 else {
         throw EngineError.argument(
-          name: "\(weights.name)[\(index)]", message: "expected a finite weight ≥ 0, found \(weight)")
+          name: "\(weights.name)[\(index)]",
+          message: "expected a finite weight ≥ 0, found \(weight)")
       }
     }
   }
 
   /// Whether an input's length and mask let an item count; what layers decide comes later.
-  private func counts(_ output: Output, row: Int, item: Int, _ batch: Batch) -> Bool {
+  private func counts(
+    _ output: Output, row: Int, item: Int, _ batch: Batch, _ loaded: Loaded?
+  ) -> Bool {
     guard let axis = model.graph.values[output.value].timeAxis else { return true }
-    let input = batch.inputs[axis].view
     let t = item / vectors(output)
-    if let lengths = input.lengths, t >= Int(lengths[row]) { return false }
     // Behind a layer that reorders time a mask says nothing about this timestep.
+    if let loaded {
+      guard let validity = loaded.pass.validity(loaded.plan.inputs[axis].validity) else {
+        return true
+      }
+      return t < Int(validity.lengths[row])
+        && (model.graph.reordersTime || validity.row(row)[t] == 1)
+    }
+    let input = batch.inputs[axis].view
+    if let lengths = input.lengths, t >= Int(lengths[row]) { return false }
     if let mask = input.mask, !model.graph.reordersTime,
       mask[row * batch.inputs[axis].timesteps + t] == 0
     {
@@ -138,7 +157,9 @@ struct Objective {
 
   /// Vectors of the last axis at one timestep.
   private func vectors(_ output: Output) -> Int { output.shape.width / output.shape.lastAxis }
-  private func itemsPerRow(_ output: Output, _ timesteps: Int) -> Int { timesteps * vectors(output) }
+  private func itemsPerRow(_ output: Output, _ timesteps: Int) -> Int {
+    timesteps * vectors(output)
+  }
 
   // MARK: Weights
 
@@ -190,7 +211,8 @@ struct Objective {
       if let weights = targets.sampleWeights {
         let perTimestep = weights.shape.count > 1
         weight = Double(
-          weights.floats[perTimestep ? source * weights.shape[1] + min(t, weights.shape[1] - 1) : source])
+          weights.floats[
+            perTimestep ? source * weights.shape[1] + min(t, weights.shape[1] - 1) : source])
       }
       if weight == 0 { continue }
       for vector in 0..<vectors {

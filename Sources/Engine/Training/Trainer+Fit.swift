@@ -22,9 +22,32 @@ struct FitState {
   var batches = 0
   /// Set in the first epoch's number among all epochs of this trainer, for the order of sequences.
   var firstEpoch = 0
-  /// Options that must be the same to go on.
+  /// What must be the same to go on.
+  var setting = FitSetting()
+}
+
+/// What decides which sequences make which batch, and what their gradients count.
+struct FitSetting: Equatable {
   var batchSize = 0
-  var sequencesInEpoch = 0
+  var sequences = 0
+  var accumulate = 0
+  var shuffles = false
+  var buckets = false
+
+  init() {}
+
+  init(_ options: FitOptions, sequences: Int) {
+    batchSize = options.batchSize
+    self.sequences = sequences
+    accumulate = options.accumulate
+    shuffles = options.shuffles
+    buckets = options.buckets
+  }
+
+  var description: String {
+    "batches of \(batchSize) from \(sequences) sequences, accumulate=\(accumulate), "
+      + "shuffle=\(shuffles), bucket=\(buckets)"
+  }
 }
 
 /// What a fit tells its caller.
@@ -130,24 +153,31 @@ private struct FitLoop {
         batchSize: max(options.batchSize, 256))
     }
     let count = data?.batch.count ?? 0
+    let setting = FitSetting(options, sequences: count)
+    let batches = (count + options.batchSize - 1) / options.batchSize
     if options.resumes {
       guard let interrupted = trainer.interrupted else {
         throw EngineError.order("resume=true, but no fit was interrupted")
       }
-      guard interrupted.batchSize == options.batchSize, interrupted.sequencesInEpoch == count else {
+      guard interrupted.setting == setting else {
         throw EngineError.argument(
           name: "resume",
-          message: "the interrupted fit had batches of \(interrupted.batchSize) from "
-            + "\(interrupted.sequencesInEpoch) sequences, found \(options.batchSize) from \(count)")
+          message: "the interrupted fit had \(interrupted.setting.description), "
+            + "found \(setting.description)")
+      }
+      guard data == nil || (interrupted.batches == batches && interrupted.batch <= batches) else {
+        throw EngineError.argument(
+          name: "resume",
+          message: "the interrupted fit stands at batch \(interrupted.batch) of "
+            + "\(interrupted.batches), but these data make \(batches)")
       }
       state = interrupted
       resumedSequences = interrupted.sequences
     } else {
       state = FitState(sums: LossSums(outputs: trainer.model.outputCount))
       state.firstEpoch = trainer.epochs
-      state.batchSize = options.batchSize
-      state.sequencesInEpoch = count
-      state.batches = (count + options.batchSize - 1) / options.batchSize
+      state.setting = setting
+      state.batches = batches
     }
   }
 
@@ -169,7 +199,9 @@ private struct FitLoop {
     trainer.interrupted = nil
     if options.restoresBest, let best = state.bestParameters {
       let values = trainer.model.parameters.values
-      best.withUnsafeBufferPointer { values.pointer.update(from: $0.baseAddress!, count: values.count) }
+      best.withUnsafeBufferPointer {
+        values.pointer.update(from: $0.baseAddress!, count: values.count)
+      }
       trainer.model.parameters.changed()
     }
   }

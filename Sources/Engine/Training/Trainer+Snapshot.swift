@@ -22,7 +22,8 @@ extension Trainer {
     ]
     func add(_ name: String, _ buffer: AlignedBuffer<Float>?) {
       guard let buffer else { return }
-      snapshot.arrays.append((name, UnsafeBufferPointer(start: buffer.pointer, count: buffer.count)))
+      snapshot.arrays.append(
+        (name, UnsafeBufferPointer(start: buffer.pointer, count: buffer.count)))
     }
     add("parameters", model.parameters.values)
     add("first_moments", firstMoments)
@@ -39,8 +40,11 @@ extension Trainer {
     snapshot.integers["fit.waited"] = fit.waited
     snapshot.integers["fit.batches"] = fit.batches
     snapshot.integers["fit.first_epoch"] = fit.firstEpoch
-    snapshot.integers["fit.batch_size"] = fit.batchSize
-    snapshot.integers["fit.sequences_in_epoch"] = fit.sequencesInEpoch
+    snapshot.integers["fit.batch_size"] = fit.setting.batchSize
+    snapshot.integers["fit.sequences_in_epoch"] = fit.setting.sequences
+    snapshot.integers["fit.accumulate"] = fit.setting.accumulate
+    snapshot.integers["fit.shuffle"] = fit.setting.shuffles ? 1 : 0
+    snapshot.integers["fit.bucket"] = fit.setting.buckets ? 1 : 0
     snapshot.numbers["fit.best"] = [fit.best]
     snapshot.numbers["fit.losses"] = fit.sums.losses
     snapshot.numbers["fit.divisors"] = fit.sums.divisors
@@ -118,12 +122,18 @@ extension Trainer {
     let fields: [(String, WritableKeyPath<FitState, Int>)] = [
       ("fit.epoch", \.epoch), ("fit.batch", \.batch), ("fit.sequences", \.sequences),
       ("fit.waited", \.waited), ("fit.batches", \.batches), ("fit.first_epoch", \.firstEpoch),
-      ("fit.batch_size", \.batchSize), ("fit.sequences_in_epoch", \.sequencesInEpoch),
+      ("fit.batch_size", \.setting.batchSize), ("fit.sequences_in_epoch", \.setting.sequences),
+      ("fit.accumulate", \.setting.accumulate),
     ]
     for (name, field) in fields {
       guard let value = integers[name] else { return nil }
       fit[keyPath: field] = value
     }
+    guard let shuffles = integers["fit.shuffle"], let buckets = integers["fit.bucket"] else {
+      return nil
+    }
+    fit.setting.shuffles = shuffles != 0
+    fit.setting.buckets = buckets != 0
     return fit
   }
 }

@@ -172,9 +172,10 @@ public final class Trainer {
     _ targets: [TensorView], sampleWeights: TensorView?, into inputGradients: [TensorView?]
   ) throws -> Double {
     guard let objective else { throw EngineError.order("the trainer was made without a loss") }
-    _ = try requireForward()
+    let plan = try requireForward()
     let targets = Targets(views: targets, sampleWeights: sampleWeights)
-    try objective.check(targets, batch)
+    let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
+    try objective.check(targets, batch, Objective.Loaded(plan: plan, pass: pass))
     try checkInputGradients(inputGradients)
     return try backward(objective, targets, gradientScale: 1, into: inputGradients).loss
   }
@@ -342,7 +343,8 @@ public final class Trainer {
         return .notFinite("\(step): \(what) is not finite, and so is a value of \(entry.name)")
       }
       if !places.allSatisfy({ isFinite($0, $0.values) && isFinite($0, $0.logits) }) {
-        return .notFinite("\(step): \(what) is not finite; the first such values are in layer \(node.name)")
+        return .notFinite(
+          "\(step): \(what) is not finite; the first such values are in layer \(node.name)")
       }
     }
     for node in model.graph.nodes.reversed() {

@@ -85,7 +85,8 @@ struct FitOptions: Sendable {
         "Change of the monitored value that counts as improvement."),
       Option(
         "monitor", .choice(["loss", "accuracy"]), default: .text("loss"),
-        "What patience and restore_best watch: of the validation data, or without them of training."),
+        "What patience and restore_best watch: of the validation data, or without them of training."
+      ),
       Option(
         "restore_best", .boolean, default: .boolean(false),
         "Whether to end with the parameters of the best epoch."),

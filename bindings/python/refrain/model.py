@@ -274,7 +274,8 @@ class Model(_abi.Owner):
         Bars on a terminal and lines elsewhere; silence; bars; lines. All on standard error.
     **options
         Any other option of "trainer" or "fit", see `refrain.describe`; strings are notation:
-        ``schedule="Cosine(1000)"``, ``monitor="accuracy"``, ``resume=True``.
+        ``schedule="Cosine(1000)"``, ``monitor="accuracy"``, ``resume=True``. Sequences with lengths
+        share batches with others of similar length, unless ``bucket=False``.
 
     Returns
     -------
