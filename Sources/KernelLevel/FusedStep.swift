@@ -82,15 +82,17 @@ func run<Wide: FusedStep, Narrow: FusedStep>(
   }
 }
 
-/// As many rows at a time as leave registers for the weights and for the cell's arithmetic.
+/// As many rows at a time as leave registers for the weights and for the cell's arithmetic. The widest
+/// strips are made for single rows.
 @inline(always)
 private func rowsOfTile(vectors: Int) -> Int {
+  if vectors > 4 { return 1 }
   #if LEVEL_V4
-    return min(8, max(1, 24 / vectors))
+    return min(8, 24 / vectors)
   #elseif LEVEL_V3
-    return vectors > 4 ? 1 : min(6, max(2, 8 / vectors))
+    return min(6, max(2, 8 / vectors))
   #else
-    return vectors > 4 ? 1 : 2
+    return 2
   #endif
 }
 
@@ -101,17 +103,16 @@ private func runRows<Step: FusedStep>(
   _ step: Step, _ rows: Int, _ hiddenSize: Int, _ factors: Factors, _ unit: Int, _ lanes: Int
 ) {
   typealias Gates = Step.Gates
+  let limit = rowsOfTile(vectors: Gates.vectors)
   if lanes < Step.units || !Step.isUsual {
-    forEachPart(of: rows, atMost: 2) { row, rows in
-      if rows == 1 {
-        runTile(step, factors, row, unit, lanes, as: OneRow<Gates>.self)
-      } else {
-        runTile(step, factors, row, unit, lanes, as: TwoRows<Gates>.self)
+    forEachPart(of: rows, atMost: min(2, limit)) { row, part in
+      switch part {
+      case 2 where limit >= 2: runTile(step, factors, row, unit, lanes, as: TwoRows<Gates>.self)
+      default: runTile(step, factors, row, unit, lanes, as: OneRow<Gates>.self)
       }
     }
     return
   }
-  let limit = rowsOfTile(vectors: Gates.vectors)
   forEachPart(of: rows, atMost: limit) { row, part in
     let end = row + part
     if end < rows {
