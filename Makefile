@@ -106,13 +106,14 @@ test-c: examples
 	$(PYTHON) Tests/KernelTests/check_levels.py .build/release
 	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib run
 
-# The conformance cases run on every instruction-set level, all else on the best.
+# What is computed is tested on every instruction-set level, all else on the best.
 test-python: examples
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Python
 	@for level in baseline x86-64-v3; do \
 	  printf '%s: ' $$level; \
 	  REFRAIN_ISA=$$level PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:warnings \
-	    Tests/Python/test_conformance.py Tests/Python/test_binding_session.py | tail -n 1; \
+	    Tests/Python/test_conformance.py Tests/Python/test_against_oracle.py \
+	    Tests/Python/test_training.py Tests/Python/test_binding_session.py | tail -n 1; \
 	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
 	done
 
