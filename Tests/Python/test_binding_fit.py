@@ -170,6 +170,8 @@ INTERRUPTED = """
   import signal, sys, threading
   import numpy as np
   import refrain
+  # A shell without job control starts its background jobs deaf to it.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   rng = np.random.default_rng(0)
   x, y = rng.integers(1, 20, (512, 20)), rng.integers(0, 3, 512)
   model = refrain.Model("Embedding(20, 6) -> GRU(32) -> Dense(3, activation=softmax)")
