@@ -69,7 +69,7 @@ private final class EmbeddingRun: LayerRun {
 
   /// Timesteps of a row within its length.
   private func timesteps(_ row: Int, _ validity: Validity?) -> Int {
-    validity.map { Int($0.lengths[row]) } ?? input.timesteps
+    Validity.length(validity, row: row, timesteps: input.timesteps)
   }
 
   /// Asks for a vector that is some timesteps ahead: words are scattered over the vocabulary.

@@ -119,7 +119,7 @@ extension RecurrentRun {
       let mask = pass.pointer(tape.inputMask, row: row)
       let from = pass.pointer(to.input.values, row: row)
       let dropped = pass.pointer(tape.droppedInput, row: row)
-      for t in 0..<(validity.map { Int($0.lengths[row]) } ?? timesteps) {
+      for t in 0..<Validity.length(validity, row: row, timesteps: timesteps) {
         kernels.multiply(from + t * inputSize, mask, dropped + t * inputSize, count: inputSize)
       }
     }
@@ -144,7 +144,7 @@ extension RecurrentRun {
       return
     }
     for (i, row) in rows.enumerated() {
-      let end = min(times.upperBound, validity.map { Int($0.lengths[row]) } ?? timesteps)
+      let end = min(times.upperBound, Validity.length(validity, row: row, timesteps: timesteps))
       if end > times.lowerBound { project(i, end - times.lowerBound) }
     }
   }
@@ -209,7 +209,7 @@ extension RecurrentRun {
         let state = i < live ? hidden[i] : pass.pointer(tape.finalHidden, row: row)
         (y + place * to.output.step).update(from: state, count: hiddenSize)
       } else {
-        let length = validity.map { Int($0.lengths[row]) } ?? timesteps
+        let length = Validity.length(validity, row: row, timesteps: timesteps)
         let place = spec.isReverse && !to.staysAligned && t < length ? length - 1 - t : t
         kernels.fill(y + place * to.output.step, 0, count: hiddenSize)
       }
@@ -245,7 +245,7 @@ extension RecurrentRun {
     let source = pass.validity(to.input.validity)
     let reversed = pass.validities[index]
     for row in rows {
-      let length = source.map { Int($0.lengths[row]) } ?? timesteps
+      let length = Validity.length(source, row: row, timesteps: timesteps)
       reversed.lengths[row] = Int32(length)
       for t in 0..<timesteps {
         reversed.row(row)[t] = t < length ? source.map { $0.row(row)[length - 1 - t] } ?? 1 : 0
@@ -363,7 +363,7 @@ extension RecurrentRun {
       return
     }
     for row in rows {
-      let count = validity.map { Int($0.lengths[row]) } ?? timesteps
+      let count = Validity.length(validity, row: row, timesteps: timesteps)
       input.multiply(
         Rows(pass.pointer(tape.gates, row: row), stride: gateSize),
         into: Rows(pass.scratch, stride: inputSize), rows: count, start: .zero)

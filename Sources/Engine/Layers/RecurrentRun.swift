@@ -157,7 +157,7 @@ final class RecurrentRun: LayerRun {
   func outputTimestep(_ t: Int, step: Int, row: Int, first: Int32, _ validity: Validity?)
     -> Int?
   {
-    let length = validity.map { Int($0.lengths[row]) } ?? timesteps
+    let length = Validity.length(validity, row: row, timesteps: timesteps)
     guard t < length else { return nil }
     if let validity, validity.row(row)[t] == 0, !(to.repeatsMasked && step > Int(first)) {
       return nil

@@ -101,6 +101,11 @@ struct Validity {
 
   func row(_ row: Int) -> UnsafeMutablePointer<UInt8> { flags + row * timesteps }
 
+  /// A row's length; without a validity, all timesteps.
+  static func length(_ validity: Validity?, row: Int, timesteps: Int) -> Int {
+    validity.map { Int($0.lengths[row]) } ?? timesteps
+  }
+
   /// The timesteps within their lengths, of some rows or, without a validity, all of them.
   static func sequences(_ validity: Validity?, rows: Range<Int>, timesteps: Int) -> SequenceRows {
     SequenceRows(
