@@ -63,8 +63,7 @@ public protocol KernelSet: SendableMetatype {
 
   // MARK: Recurrent steps
 
-  /// One timestep, forward with its product, backward its pointwise half; see the structs for the
-  /// equations.
+  /// One timestep with the product before it; see the structs for the equations.
   static func forward(_ step: RNNStep)
   static func backward(_ step: RNNStepGradient)
   static func forward(_ step: LSTMStep)
@@ -73,6 +72,7 @@ public protocol KernelSet: SendableMetatype {
   static func backward(_ step: GRUStepGradient)
   static func forward(_ step: GRUResetStep)
   static func backward(_ step: GRUResetStepGradient)
+  static func backward(_ step: HiddenGradient)
 
   // MARK: Elements
 

@@ -1,6 +1,7 @@
 // RecurrentSteps.swift — the arguments of a timestep, with its equations
 //
-// Forward is the whole timestep, its product included; backward is the pointwise half.
+// A timestep comes with the product that goes before its arithmetic: forward with the hidden state's,
+// backward with that of the next timestep's gradients, through which they reach this one.
 //
 // σ and τ stand for the gate activation and the state activation (sigmoid and tanh by default).
 // A `Rows` is a matrix of `rows` rows (batch) whose columns are contiguous and whose rows are
@@ -19,6 +20,8 @@ public struct Rows {
     self.stride = stride
   }
   @inlinable public subscript(row: Int) -> MutableValues { base + row * stride }
+  /// The rows from a later one on.
+  public func from(_ row: Int) -> Rows { Rows(self[row], stride: stride) }
 }
 
 /// What all steps share.
@@ -45,6 +48,14 @@ public struct StepExtent {
     self.stateActivation = stateActivation
     self.keepsGates = keepsGates
   }
+
+  /// The rows from a later one on.
+  public func from(_ row: Int) -> StepExtent {
+    var rest = self
+    rest.rows -= row
+    if let valid { rest.valid = valid + row * validStride }
+    return rest
+  }
 }
 
 /// The recurrent product of a timestep: `input` · `weights` is added to the gates as they are on
@@ -60,6 +71,66 @@ public struct StepProduct {
     self.input = input
     self.weights = weights
     self.depth = depth
+  }
+
+  /// The rows from a later one on.
+  public func from(_ row: Int) -> StepProduct {
+    StepProduct(input: input.from(row), weights: weights, depth: depth)
+  }
+}
+
+/// What the gradient of a hidden state receives through the products of the timestep after it: the
+/// gradients of that timestep's gates, times the weights. It is added to `dHidden` in the pass that
+/// needs the sum.
+public struct GradientProduct {
+  /// `[B, K]` · `[K, H]`, the weights packed as one gate.
+  public var first: StepProduct
+  /// A further product, if the gates' gradients lie in two arrays.
+  public var second: StepProduct?
+  /// `[B, H]`: what the sum of the products is multiplied by, the mask of recurrent dropout; nil
+  /// without.
+  public var mask: Rows?
+
+  public init(_ first: StepProduct, and second: StepProduct? = nil, mask: Rows? = nil) {
+    self.first = first
+    self.second = second
+    self.mask = mask
+  }
+
+  /// The rows from a later one on.
+  public func from(_ row: Int) -> GradientProduct {
+    GradientProduct(first.from(row), and: second?.from(row), mask: mask?.from(row))
+  }
+
+  /// Nothing to add. Of `place` only the memory's address is taken.
+  public static func none(_ place: Rows, mask: Rows?) -> GradientProduct {
+    GradientProduct(
+      StepProduct(
+        input: place, weights: .packed(Values(place.base), depth: 0, panelWidth: 0), depth: 0),
+      mask: mask)
+  }
+
+  /// The same mask, but nothing to add.
+  public var nothing: GradientProduct {
+    var nothing = self
+    nothing.first.depth = 0
+    nothing.second = nil
+    return nothing
+  }
+}
+
+/// dh += the product: for rows that wait for their gradient longer than until the next step.
+public struct HiddenGradient {
+  public var rows: Int
+  public var hiddenSize: Int
+  public var product: GradientProduct
+  /// `[B, H]`
+  public var dHidden: Rows
+  public init(rows: Int, hiddenSize: Int, product: GradientProduct, dHidden: Rows) {
+    self.rows = rows
+    self.hiddenSize = hiddenSize
+    self.product = product
+    self.dHidden = dHidden
   }
 }
 
@@ -88,16 +159,15 @@ public struct RNNStepGradient {
   public var extent: StepExtent
   /// `[B, H]`: h on entry, da on return.
   public var gates: Rows
-  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var product: GradientProduct
+  /// `[B, H]`: dh without its product on entry. On return what reaches h₋ other than through the
+  /// product with weight_hh: 0 in valid rows, dh in others.
   public var dHidden: Rows
-  /// `[B, H]`, written: what reaches the previous hidden state other than through the product with
-  /// weight_hh: 0 in valid rows, dh in others. May be `dHidden`.
-  public var dPreviousHidden: Rows
-  public init(extent: StepExtent, gates: Rows, dHidden: Rows, dPreviousHidden: Rows) {
+  public init(extent: StepExtent, gates: Rows, product: GradientProduct, dHidden: Rows) {
     self.extent = extent
     self.gates = gates
+    self.product = product
     self.dHidden = dHidden
-    self.dPreviousHidden = dPreviousHidden
   }
 }
 
@@ -138,23 +208,22 @@ public struct LSTMStepGradient {
   public var gates: Rows
   public var previousCell: Rows
   public var cell: Rows
-  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var product: GradientProduct
+  /// `[B, H]`: dh without its product on entry; on return 0 in valid rows, dh in others.
   public var dHidden: Rows
   /// `[B, H]`: dc from the later timestep on entry, dc₋ on return.
   public var dCell: Rows
-  /// `[B, H]`, written: 0 in valid rows, dh in others. May be `dHidden`.
-  public var dPreviousHidden: Rows
   public init(
-    extent: StepExtent, gates: Rows, previousCell: Rows, cell: Rows, dHidden: Rows, dCell: Rows,
-    dPreviousHidden: Rows
+    extent: StepExtent, gates: Rows, previousCell: Rows, cell: Rows, product: GradientProduct,
+    dHidden: Rows, dCell: Rows
   ) {
     self.extent = extent
     self.gates = gates
     self.previousCell = previousCell
     self.cell = cell
+    self.product = product
     self.dHidden = dHidden
     self.dCell = dCell
-    self.dPreviousHidden = dPreviousHidden
   }
 }
 
@@ -202,20 +271,19 @@ public struct GRUStepGradient {
   /// `[B, H]`: q on entry, dq on return (0 in invalid rows).
   public var candidate: Rows?
   public var previousHidden: Rows
-  /// `[B, H]`: the whole gradient of this step's hidden state; read.
+  public var product: GradientProduct
+  /// `[B, H]`: dh without its product on entry; on return dh ⊙ z in valid rows, dh in others.
   public var dHidden: Rows
-  /// `[B, H]`, written: dh ⊙ z in valid rows, dh in others. May be `dHidden`.
-  public var dPreviousHidden: Rows
   public init(
-    extent: StepExtent, gates: Rows, candidate: Rows?, previousHidden: Rows, dHidden: Rows,
-    dPreviousHidden: Rows
+    extent: StepExtent, gates: Rows, candidate: Rows?, previousHidden: Rows,
+    product: GradientProduct, dHidden: Rows
   ) {
     self.extent = extent
     self.gates = gates
     self.candidate = candidate
     self.previousHidden = previousHidden
+    self.product = product
     self.dHidden = dHidden
-    self.dPreviousHidden = dPreviousHidden
   }
 }
 
@@ -239,17 +307,24 @@ public struct GRUResetStep {
 }
 
 /// dr = ds ⊙ u  da_r = dr ⊙ σ′;  du = ds ⊙ r
+///
+/// ds is the product itself, of da_n and the candidate's weights.
 public struct GRUResetStepGradient {
   public var extent: StepExtent
   /// `[B, 3H]`: r on entry, da_r on return; the rest left alone.
   public var gates: Rows
   public var recurrentInput: Rows
-  /// `[B, H]`: ds on entry, du on return. 0 in invalid rows.
-  public var dReset: Rows
-  public init(extent: StepExtent, gates: Rows, recurrentInput: Rows, dReset: Rows) {
+  /// Its mask is that of du.
+  public var product: GradientProduct
+  /// `[B, H]`: du, masked, is added to it in valid rows.
+  public var dHidden: Rows
+  public init(
+    extent: StepExtent, gates: Rows, recurrentInput: Rows, product: GradientProduct, dHidden: Rows
+  ) {
     self.extent = extent
     self.gates = gates
     self.recurrentInput = recurrentInput
-    self.dReset = dReset
+    self.product = product
+    self.dHidden = dHidden
   }
 }

@@ -28,10 +28,15 @@ protocol FusedStep {
   /// Takes the finished sums, and writes what the step has to write.
   func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int)
 
-  /// The pre-activations `[B, …]`, in which the units of neighbouring gates are hiddenSize apart.
-  var gates: Rows { get }
-  /// How many of those gates, from the first on, are worth asking for ahead.
-  static var gateCount: Int { get }
+  /// Asks for what `start` and `finish` will read of a vector of units, where no cache near by has it:
+  /// an array with all timesteps is too large for one.
+  func prefetch(_ row: Int, _ unit: Int)
+}
+
+/// Asks for a vector of each gate of a row.
+@inline(always)
+func prefetchGates(_ gates: Rows, _ count: Int, _ row: Int, _ unit: Int, _ hiddenSize: Int) {
+  for gate in 0..<count { refrain_prefetch(gates[row] + gate * hiddenSize + unit) }
 }
 
 /// Two vectors of hidden units at a time: cells with few gates, and single rows, need more sums at
@@ -44,8 +49,11 @@ struct Paired<Step: FusedStep>: FusedStep {
 
   @inline(always) static var units: Int { 2 * Step.units }
   @inline(always) static var isUsual: Bool { Step.isUsual }
-  @inline(always) static var gateCount: Int { Step.gateCount }
-  @inline(always) var gates: Rows { step.gates }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    step.prefetch(row, unit)
+    step.prefetch(row, unit + Step.units)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     Gates(
@@ -59,26 +67,51 @@ struct Paired<Step: FusedStep>: FusedStep {
   }
 }
 
-/// Runs a step over all hidden units: `wide` as far as it reaches, `narrow` for the rest.
 @inline(always)
 func run<Wide: FusedStep, Narrow: FusedStep>(
   _ wide: Wide, _ narrow: Narrow, _ extent: StepExtent, _ product: StepProduct
 ) {
+  run(wide, narrow, rows: extent.rows, hiddenSize: extent.hiddenSize, product)
+}
+
+/// Runs a step over all hidden units: `wide` as far as it reaches, `narrow` for the rest.
+///
+/// - Parameter tileRows: the most rows that a tile may have.
+@inline(always)
+func run<Wide: FusedStep, Narrow: FusedStep>(
+  _ wide: Wide, _ narrow: Narrow, rows: Int, hiddenSize: Int, _ product: StepProduct,
+  and second: StepProduct? = nil, tileRows: Int = 8
+) {
   let width = Vector.scalarCount
-  var factors = Factors(
-    a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,
-    b: product.weights, depth: product.depth)
+  var factors = StepFactors(first: Factors(product), second: second.map(Factors.init))
   var unit = 0
-  while unit < extent.hiddenSize {
-    let rest = extent.hiddenSize - unit
-    factors.b.base = product.weights.base + unit / width * product.weights.vectorStride
+  while unit < hiddenSize {
+    let rest = hiddenSize - unit
+    factors.first.b.base = product.weights.base + unit / width * product.weights.vectorStride
+    if let weights = second?.weights {
+      factors.second?.b.base = weights.base + unit / width * weights.vectorStride
+    }
     if rest > Wide.units - width {
-      runRows(wide, extent.rows, extent.hiddenSize, factors, unit, min(rest, Wide.units))
+      runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
       unit += Wide.units
     } else {
-      runRows(narrow, extent.rows, extent.hiddenSize, factors, unit, min(rest, width))
+      runRows(narrow, rows, hiddenSize, factors, unit, min(rest, width), tileRows)
       unit += width
     }
+  }
+}
+
+/// The products of a step.
+private struct StepFactors {
+  var first: Factors
+  var second: Factors?
+}
+
+extension Factors {
+  fileprivate init(_ product: StepProduct) {
+    self.init(
+      a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,
+      b: product.weights, depth: product.depth)
   }
 }
 
@@ -100,10 +133,11 @@ private func rowsOfTile(vectors: Int) -> Int {
 /// an activation that is looked up, makes do with small tiles: every tile is compiled for each cell.
 @inline(always)
 private func runRows<Step: FusedStep>(
-  _ step: Step, _ rows: Int, _ hiddenSize: Int, _ factors: Factors, _ unit: Int, _ lanes: Int
+  _ step: Step, _ rows: Int, _ hiddenSize: Int, _ factors: StepFactors, _ unit: Int, _ lanes: Int,
+  _ tileRows: Int
 ) {
   typealias Gates = Step.Gates
-  let limit = rowsOfTile(vectors: Gates.vectors)
+  let limit = min(tileRows, rowsOfTile(vectors: Gates.vectors))
   if lanes < Step.units || !Step.isUsual {
     forEachPart(of: rows, atMost: min(2, limit)) { row, part in
       switch part {
@@ -116,9 +150,9 @@ private func runRows<Step: FusedStep>(
   forEachPart(of: rows, atMost: limit) { row, part in
     let end = row + part
     if end < rows {
-      prefetchGates(step, end, min(part, rows - end), unit, hiddenSize)
+      prefetch(step, end..<min(end + part, rows), unit)
     } else if unit + Step.units < hiddenSize {
-      prefetchGates(step, 0, min(limit, rows), unit + Step.units, hiddenSize)
+      prefetch(step, 0..<min(limit, rows), unit + Step.units)
     }
     switch part {
     case 1: runFullTile(step, factors, row, unit, as: OneRow<Gates>.self)
@@ -134,40 +168,36 @@ private func runRows<Step: FusedStep>(
   }
 }
 
-/// Asks for the pre-activations of the next tile: they come from a product over all timesteps, and
-/// are the one operand that no cache near by has.
 @inline(always)
-private func prefetchGates<Step: FusedStep>(
-  _ step: Step, _ row: Int, _ rows: Int, _ unit: Int, _ hiddenSize: Int
-) {
-  for row in row..<row + rows {
-    for gate in 0..<Step.gateCount {
-      refrain_prefetch(step.gates[row] + gate * hiddenSize + unit)
-    }
-  }
+private func prefetch<Step: FusedStep>(_ step: Step, _ rows: Range<Int>, _ unit: Int) {
+  for row in rows { step.prefetch(row, unit) }
 }
 
 @inline(never)
 private func runFullTile<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, as: T.Type
+  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, as: T.Type
 ) where T.Row == Step.Gates {
   compute(step, factors, row, unit, Step.units, as: T.self)
 }
 
 @inline(never)
 private func runTile<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
 ) where T.Row == Step.Gates {
   compute(step, factors, row, unit, lanes, as: T.self)
 }
 
 @inline(always)
 private func compute<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: Factors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
 ) where T.Row == Step.Gates {
   var factors = factors
-  factors.a += row * factors.aRowStride
+  factors.first.a += row * factors.first.aRowStride
   var tile = T(start: step, row: row, unit: unit, lanes: lanes)
-  tile.addGroupedProduct(factors)
+  tile.addGroupedProduct(factors.first)
+  if var second = factors.second {
+    second.a += row * second.aRowStride
+    tile.addGroupedProduct(second)
+  }
   tile.finish(step, row: row, unit: unit, lanes: lanes)
 }

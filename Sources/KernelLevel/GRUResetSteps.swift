@@ -1,5 +1,6 @@
 // GRUResetSteps.swift — the gates of the GRU that resets before the product; see GRUResetStep
 
+import CProcessor
 import KernelInterface
 
 extension Level {
@@ -32,9 +33,11 @@ private struct FusedReset<Gate: PointwiseFunction>: FusedStep {
   let σ: Gate
 
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) static var gateCount: Int { 2 }
-  @inline(always) var gates: Rows { step.gates }
   @inline(always) static var isUsual: Bool { Gate.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 2, row, unit, step.extent.hiddenSize)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     let r = step.gates[row] + unit
@@ -58,23 +61,34 @@ private struct FusedReset<Gate: PointwiseFunction>: FusedStep {
 }
 
 private func backwardReset(_ step: GRUResetStepGradient, _ σ: some PointwiseFunction) {
-  let extent = step.extent
-  let size = extent.hiddenSize
-  for row in 0..<extent.rows {
-    let rGate = step.gates[row]
-    let dReset = step.dReset[row]
-    guard extent.isValid(row) else {
-      rGate.update(repeating: 0, count: size)
-      dReset.update(repeating: 0, count: size)
-      continue
+  runBackward(
+    FusedResetGradient(step: step, σ: σ), rows: step.extent.rows,
+    hiddenSize: step.extent.hiddenSize, step.product)
+}
+
+private struct FusedResetGradient<Gate: PointwiseFunction>: FusedGradient {
+  typealias Gates = OneVector
+  let step: GRUResetStepGradient
+  let σ: Gate
+
+  @inline(always) static var isUsual: Bool { Gate.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 1, row, unit, step.extent.hiddenSize)
+    refrain_prefetch(step.recurrentInput[row] + unit)
+  }
+
+  @inline(always) func finish(_ sums: OneVector, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let rGate = step.gates[row] + unit
+    guard step.extent.isValid(row) else {
+      store(.zero, rGate, lanes)
+      return
     }
-    let u = step.recurrentInput[row]
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let r = load(rGate + j, lanes)
-      let ds = load(dReset + j, lanes)
-      store(ds * load(u + j, lanes) * σ.derivative(ofOutput: r), rGate + j, lanes)
-      store(ds * r, dReset + j, lanes)
-    }
-    sweep(size, part)
+    let r = load(rGate, lanes)
+    let u = load(step.recurrentInput[row] + unit, lanes)
+    let dHidden = step.dHidden[row] + unit
+    let du = step.product.masked(OneVector(vector: sums.vector * r), row, unit, lanes)
+    store(sums.vector * u * σ.derivative(ofOutput: r), rGate, lanes)
+    store(load(dHidden, lanes) + du, dHidden, lanes)
   }
 }

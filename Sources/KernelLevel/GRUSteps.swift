@@ -1,5 +1,6 @@
 // GRUSteps.swift — a timestep of the GRU; equations at GRUStep
 
+import CProcessor
 import KernelInterface
 
 extension Level {
@@ -50,9 +51,11 @@ private struct FusedGRU<Gate: PointwiseFunction, State: PointwiseFunction>: Fuse
   let τ: State
 
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) static var gateCount: Int { 3 }
-  @inline(always) var gates: Rows { step.gates }
   @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 3, row, unit, step.extent.hiddenSize)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     let r = step.gates[row] + unit
@@ -96,9 +99,11 @@ private struct FusedCandidate<State: PointwiseFunction>: FusedStep {
   let τ: State
 
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) static var gateCount: Int { 3 }
-  @inline(always) var gates: Rows { step.gates }
   @inline(always) static var isUsual: Bool { State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 3, row, unit, step.extent.hiddenSize)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     OneVector(vector: load(step.gates[row] + 2 * step.extent.hiddenSize + unit, lanes))
@@ -128,38 +133,53 @@ private func interpolate(_ z: Vector, _ n: Vector, _ previous: Vector) -> Vector
 private func backwardGRU(
   _ step: GRUStepGradient, _ σ: some PointwiseFunction, _ τ: some PointwiseFunction
 ) {
-  let extent = step.extent
-  let size = extent.hiddenSize
-  for row in 0..<extent.rows {
-    let rGate = step.gates[row]
-    let dHidden = step.dHidden[row]
-    let dPrevious = step.dPreviousHidden[row]
-    guard extent.isValid(row) else {
-      copy(dHidden, dPrevious, size)
-      rGate.update(repeating: 0, count: 3 * size)
-      step.candidate?[row].update(repeating: 0, count: size)
-      continue
-    }
+  runBackward(
+    FusedGRUGradient(step: step, σ: σ, τ: τ), rows: step.extent.rows,
+    hiddenSize: step.extent.hiddenSize, step.product)
+}
+
+private struct FusedGRUGradient<Gate: PointwiseFunction, State: PointwiseFunction>: FusedGradient {
+  typealias Gates = OneVector
+  let step: GRUStepGradient
+  let σ: Gate
+  let τ: State
+
+  @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 3, row, unit, step.extent.hiddenSize)
+    refrain_prefetch(step.previousHidden[row] + unit)
+    if let candidate = step.candidate { refrain_prefetch(candidate[row] + unit) }
+  }
+
+  @inline(always) func finish(_ sums: OneVector, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let size = step.extent.hiddenSize
+    let rGate = step.gates[row] + unit
     let zGate = rGate + size
     let nGate = zGate + size
-    let previousHidden = step.previousHidden[row]
-    let candidate = step.candidate?[row]
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let z = load(zGate + j, lanes)
-      let n = load(nGate + j, lanes)
-      let dh = load(dHidden + j, lanes)
-      let dn = dh * (1 - z) * τ.derivative(ofOutput: n)
-      let dz = dh * (load(previousHidden + j, lanes) - n) * σ.derivative(ofOutput: z)
-      if let candidate {
-        let r = load(rGate + j, lanes)
-        let q = load(candidate + j, lanes)
-        store(dn * q * σ.derivative(ofOutput: r), rGate + j, lanes)
-        store(dn * r, candidate + j, lanes)
-      }
-      store(dz, zGate + j, lanes)
-      store(dn, nGate + j, lanes)
-      store(dh * z, dPrevious + j, lanes)
+    let candidate = step.candidate.map { $0[row] + unit }
+    let dHidden = step.dHidden[row] + unit
+    let dh = load(dHidden, lanes) + step.product.masked(sums, row, unit, lanes)
+    guard step.extent.isValid(row) else {
+      store(dh, dHidden, lanes)
+      store(.zero, rGate, lanes)
+      store(.zero, zGate, lanes)
+      store(.zero, nGate, lanes)
+      if let candidate { store(.zero, candidate, lanes) }
+      return
     }
-    sweep(size, part)
+    let z = load(zGate, lanes)
+    let n = load(nGate, lanes)
+    let previousHidden = load(step.previousHidden[row] + unit, lanes)
+    let dn = dh * (1 - z) * τ.derivative(ofOutput: n)
+    if let candidate {
+      let r = load(rGate, lanes)
+      let q = load(candidate, lanes)
+      store(dn * q * σ.derivative(ofOutput: r), rGate, lanes)
+      store(dn * r, candidate, lanes)
+    }
+    store(dh * (previousHidden - n) * σ.derivative(ofOutput: z), zGate, lanes)
+    store(dn, nGate, lanes)
+    store(dh * z, dHidden, lanes)
   }
 }

@@ -1,5 +1,6 @@
 // LSTMSteps.swift — a timestep of the LSTM; equations at LSTMStep
 
+import CProcessor
 import KernelInterface
 
 extension Level {
@@ -42,9 +43,11 @@ private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: Fus
   let τ: State
 
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) static var gateCount: Int { 4 }
-  @inline(always) var gates: Rows { step.gates }
   @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 4, row, unit, step.extent.hiddenSize)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     let size = step.extent.hiddenSize
@@ -92,41 +95,53 @@ private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: Fus
 private func backwardLSTM(
   _ step: LSTMStepGradient, _ σ: some PointwiseFunction, _ τ: some PointwiseFunction
 ) {
-  let extent = step.extent
-  let size = extent.hiddenSize
-  for row in 0..<extent.rows {
-    let iGate = step.gates[row]
-    let dHidden = step.dHidden[row]
-    let dCell = step.dCell[row]
-    let dPrevious = step.dPreviousHidden[row]
-    guard extent.isValid(row) else {
-      copy(dHidden, dPrevious, size)
-      iGate.update(repeating: 0, count: 4 * size)
-      continue
-    }
+  runBackward(
+    FusedLSTMGradient(step: step, σ: σ, τ: τ), rows: step.extent.rows,
+    hiddenSize: step.extent.hiddenSize, step.product)
+}
+
+private struct FusedLSTMGradient<Gate: PointwiseFunction, State: PointwiseFunction>: FusedGradient {
+  typealias Gates = OneVector
+  let step: LSTMStepGradient
+  let σ: Gate
+  let τ: State
+
+  @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 4, row, unit, step.extent.hiddenSize)
+    refrain_prefetch(step.previousCell[row] + unit)
+  }
+
+  @inline(always) func finish(_ sums: OneVector, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let size = step.extent.hiddenSize
+    let iGate = step.gates[row] + unit
     let fGate = iGate + size
     let gGate = fGate + size
     let oGate = gGate + size
-    let cell = step.cell[row]
-    let previousCell = step.previousCell[row]
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let i = load(iGate + j, lanes)
-      let f = load(fGate + j, lanes)
-      let g = load(gGate + j, lanes)
-      let o = load(oGate + j, lanes)
-      let dh = load(dHidden + j, lanes)
-      let squashed = τ.value(load(cell + j, lanes))
-      let dc = multiplyAdd(dh * o, τ.derivative(ofOutput: squashed), load(dCell + j, lanes))
-      let di = dc * g * σ.derivative(ofOutput: i)
-      let df = dc * load(previousCell + j, lanes) * σ.derivative(ofOutput: f)
-      let dg = dc * i * τ.derivative(ofOutput: g)
-      store(di, iGate + j, lanes)
-      store(df, fGate + j, lanes)
-      store(dg, gGate + j, lanes)
-      store(dh * squashed * σ.derivative(ofOutput: o), oGate + j, lanes)
-      store(dc * f, dCell + j, lanes)
-      store(.zero, dPrevious + j, lanes)
+    let dHidden = step.dHidden[row] + unit
+    let dCell = step.dCell[row] + unit
+    let dh = load(dHidden, lanes) + step.product.masked(sums, row, unit, lanes)
+    guard step.extent.isValid(row) else {
+      store(dh, dHidden, lanes)
+      store(.zero, iGate, lanes)
+      store(.zero, fGate, lanes)
+      store(.zero, gGate, lanes)
+      store(.zero, oGate, lanes)
+      return
     }
-    sweep(size, part)
+    let i = load(iGate, lanes)
+    let f = load(fGate, lanes)
+    let g = load(gGate, lanes)
+    let o = load(oGate, lanes)
+    let squashed = τ.value(load(step.cell[row] + unit, lanes))
+    let dc = multiplyAdd(dh * o, τ.derivative(ofOutput: squashed), load(dCell, lanes))
+    let previousCell = load(step.previousCell[row] + unit, lanes)
+    store(dc * g * σ.derivative(ofOutput: i), iGate, lanes)
+    store(dc * previousCell * σ.derivative(ofOutput: f), fGate, lanes)
+    store(dc * i * τ.derivative(ofOutput: g), gGate, lanes)
+    store(dh * squashed * σ.derivative(ofOutput: o), oGate, lanes)
+    store(dc * f, dCell, lanes)
+    store(.zero, dHidden, lanes)
   }
 }

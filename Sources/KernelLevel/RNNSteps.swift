@@ -33,9 +33,11 @@ private struct FusedRNN<State: PointwiseFunction>: FusedStep {
   let τ: State
 
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) static var gateCount: Int { 1 }
-  @inline(always) var gates: Rows { step.gates }
   @inline(always) static var isUsual: Bool { State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 1, row, unit, step.extent.hiddenSize)
+  }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     OneVector(vector: load(step.gates[row] + unit, lanes))
@@ -54,21 +56,32 @@ private struct FusedRNN<State: PointwiseFunction>: FusedStep {
 }
 
 private func backwardRNN(_ step: RNNStepGradient, _ τ: some PointwiseFunction) {
-  let extent = step.extent
-  for row in 0..<extent.rows {
-    let h = step.gates[row]
-    let dHidden = step.dHidden[row]
-    let dPrevious = step.dPreviousHidden[row]
-    guard extent.isValid(row) else {
-      copy(dHidden, dPrevious, extent.hiddenSize)
-      h.update(repeating: 0, count: extent.hiddenSize)
-      continue
+  runBackward(
+    FusedRNNGradient(step: step, τ: τ), rows: step.extent.rows,
+    hiddenSize: step.extent.hiddenSize, step.product)
+}
+
+private struct FusedRNNGradient<State: PointwiseFunction>: FusedGradient {
+  typealias Gates = OneVector
+  let step: RNNStepGradient
+  let τ: State
+
+  @inline(always) static var isUsual: Bool { State.isInline }
+
+  @inline(always) func prefetch(_ row: Int, _ unit: Int) {
+    prefetchGates(step.gates, 1, row, unit, step.extent.hiddenSize)
+  }
+
+  @inline(always) func finish(_ sums: OneVector, _ row: Int, _ unit: Int, _ lanes: Int) {
+    let h = step.gates[row] + unit
+    let dHidden = step.dHidden[row] + unit
+    let dh = load(dHidden, lanes) + step.product.masked(sums, row, unit, lanes)
+    guard step.extent.isValid(row) else {
+      store(dh, dHidden, lanes)
+      store(.zero, h, lanes)
+      return
     }
-    @inline(always) func part(_ j: Int, _ lanes: Int) {
-      let da = load(dHidden + j, lanes) * τ.derivative(ofOutput: load(h + j, lanes))
-      store(da, h + j, lanes)
-      store(.zero, dPrevious + j, lanes)
-    }
-    sweep(extent.hiddenSize, part)
+    store(dh * τ.derivative(ofOutput: load(h, lanes)), h, lanes)
+    store(.zero, dHidden, lanes)
   }
 }

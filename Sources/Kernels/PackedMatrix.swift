@@ -67,9 +67,15 @@ public struct PackedView {
     self.tiles = tiles
   }
 
-  /// The recurrent product of a timestep whose hidden state is `input`.
-  public func stepProduct(_ input: Rows) -> StepProduct {
-    StepProduct(input: input, weights: tiles, depth: depth)
+  /// The product of a timestep's pass with `input` `[B, K]`.
+  ///
+  /// - Parameter part: the rows of the matrix to take, which are as many as the input has columns;
+  ///   all by default.
+  public func stepProduct(_ input: Rows, part: Range<Int>? = nil) -> StepProduct {
+    let part = part ?? 0..<depth
+    var tiles = tiles
+    tiles.base += part.lowerBound * tiles.rowStride
+    return StepProduct(input: input, weights: tiles, depth: part.count)
   }
 
   /// c `[M, N]` = start + a `[M, K]` · b.

@@ -88,6 +88,62 @@ private struct Recurrence {
   }
 }
 
+/// What backward's gradient of a hidden state gets through a product: of one array or of two, whose
+/// weights lie in the same matrix, and a mask that is applied to the sum.
+private struct GradientRecurrence {
+  private static let depths = [6, 3]
+  private let inputs: [Matrix]
+  private let weights: Matrix
+  private let packed: Memory
+  private let panelWidth: Int
+  private let mask: Matrix?
+  let product: GradientProduct
+  /// Before and after the mask, for each row.
+  let unmasked: [[Double]]
+  let values: [[Double]]
+
+  init(
+    _ level: TestedLevel, rows: Int = rowCount, size: Int, arrays: Int, hasMask: Bool,
+    seed: UInt64
+  ) {
+    let depths = Self.depths[..<arrays]
+    let depth = depths.reduce(0, +)
+    let panelWidth = level.kernels.panelWidth
+    let inputs = depths.map { depth in
+      Matrix(rows: rows, columns: depth, padding: 3, seed: seed + UInt64(depth))
+    }
+    let weights = Matrix(rows: depth, columns: size, padding: 2, seed: seed + 1, scale: 0.5)
+    let packed = Memory(count: depth * ((size + panelWidth - 1) / panelWidth * panelWidth))
+    let mask = hasMask ? Matrix(rows: rows, columns: size, padding: 1, seed: seed + 2) : nil
+    level.kernels.pack(
+      Values(weights.rows.base), rowStride: weights.stride, columnStride: 1, depth: depth,
+      columns: size, panelStride: depth * panelWidth, into: packed.pointer)
+    unmasked = (0..<rows).map { row in
+      let a = inputs.flatMap { $0.doubles(row) }
+      return (0..<size).map { j in
+        a.indices.reduce(0) { $0 + a[$1] * Double(weights[$1][j]) }
+      }
+    }
+    values = unmasked.enumerated().map { row, sums in
+      mask.map { zip(sums, $0.doubles(row)).map(*) } ?? sums
+    }
+    let products = inputs.enumerated().map { index, input in
+      var right = RightMatrix.packed(packed.constant, depth: depth, panelWidth: panelWidth)
+      right.base += depths[..<index].reduce(0, +) * panelWidth
+      return StepProduct(input: input.rows, weights: right, depth: depths[index])
+    }
+    product = GradientProduct(
+      products[0], and: products.count > 1 ? products[1] : nil, mask: mask?.rows)
+    (self.inputs, self.weights, self.packed, self.mask) = (inputs, weights, packed, mask)
+    self.panelWidth = panelWidth
+  }
+
+  /// dh with its product.
+  func whole(_ dHidden: Matrix, _ row: Int) -> [Double] {
+    zip(dHidden.doubles(row), values[row]).map(+)
+  }
+}
+
 /// Calls `body` with the extent of the problem.
 private func withExtent(
   _ pair: ActivationPair, _ size: Int, rows: Int = rowCount, _ body: (StepExtent) -> Void
@@ -98,10 +154,6 @@ private func withExtent(
         rows: rows, hiddenSize: size, valid: $0.baseAddress, validStride: validStride,
         gateActivation: pair.gate, stateActivation: pair.state))
   }
-}
-
-extension Rows {
-  fileprivate func from(_ row: Int) -> Rows { Rows(self[row], stride: stride) }
 }
 
 private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
@@ -116,6 +168,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let hidden = Matrix(columns: size, padding: 2, seed: 3)
       let dHidden = Matrix(columns: size, padding: 4, seed: 4)
       let recurrence = Recurrence(level, groups: 1, size: size, seed: 20)
+      let later = GradientRecurrence(level, size: size, arrays: 1, hasMask: size > 9, seed: 30)
       let a = gates.copy()
       let dh = dHidden.copy()
       func activated(_ a: [Double], _ row: Int) -> [Double] {
@@ -139,18 +192,17 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       withExtent(pair, size) { extent in
         level.kernels.backward(
           RNNStepGradient(
-            extent: extent, gates: gates.rows, dHidden: dHidden.rows,
-            dPreviousHidden: dHidden.rows))
+            extent: extent, gates: gates.rows, product: later.product, dHidden: dHidden.rows))
       }
       for row in 0..<rowCount {
+        let whole = later.whole(dh, row)
         if isValid(row) {
-          let expected = gradient(at: a.doubles(row)) {
-            weighted(dh.doubles(row), activated($0, row))
-          }
+          let expected = gradient(at: a.doubles(row)) { weighted(whole, activated($0, row)) }
           expectClose(gates[row], expected, tolerance: 4e-6, "da")
           #expect(dHidden[row] == zeros(size))
         } else {
-          #expect(gates[row] == zeros(size) && dHidden[row] == dh[row])
+          expectClose(dHidden[row], whole, tolerance: 2e-6, "dh")
+          #expect(gates[row] == zeros(size))
         }
       }
     }
@@ -193,29 +245,30 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
 
       let dHidden = Matrix(columns: size, padding: 4, seed: 6)
       let dCell = Matrix(columns: size, padding: 7, seed: 7)
-      let dPrevious = isInPlace ? dHidden : Matrix(columns: size, padding: 8, seed: 8)
+      let later = GradientRecurrence(level, size: size, arrays: 1, hasMask: isInPlace, seed: 30)
       let (dh, dc) = (dHidden.copy(), dCell.copy())
       withExtent(pair, size) { extent in
         level.kernels.backward(
           LSTMStepGradient(
             extent: extent, gates: gates.rows, previousCell: c.rows, cell: cell.rows,
-            dHidden: dHidden.rows, dCell: dCell.rows, dPreviousHidden: dPrevious.rows))
+            product: later.product, dHidden: dHidden.rows, dCell: dCell.rows))
       }
       for row in 0..<rowCount {
+        let whole = later.whole(dh, row)
         guard isValid(row) else {
           #expect(gates[row] == zeros(4 * size) && dCell[row] == dc[row])
-          #expect(dPrevious[row] == dh[row])
+          expectClose(dHidden[row], whole, tolerance: 2e-6, "dh")
           continue
         }
         func loss(_ a: [Double], _ c: [Double]) -> Double {
           let step = lstm(a, c, row)
-          return weighted(dh.doubles(row), step.hidden) + weighted(dc.doubles(row), step.cell)
+          return weighted(whole, step.hidden) + weighted(dc.doubles(row), step.cell)
         }
         let da = gradient(at: a.doubles(row)) { loss($0, c.doubles(row)) }
         let dPreviousCell = gradient(at: c.doubles(row)) { loss(a.doubles(row), $0) }
         expectClose(gates[row], da, tolerance: 1e-5, "da")
         expectClose(dCell[row], dPreviousCell, tolerance: 1e-5, "dc₋")
-        #expect(dPrevious[row] == zeros(size))
+        #expect(dHidden[row] == zeros(size))
       }
     }
   }
@@ -266,24 +319,27 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       }
 
       let dHidden = Matrix(columns: size, padding: 4, seed: 6)
-      let dPrevious = hasCandidate ? dHidden : Matrix(columns: size, padding: 8, seed: 8)
+      let later = GradientRecurrence(
+        level, size: size, arrays: hasCandidate ? 2 : 1, hasMask: size % 3 == 0, seed: 30)
       let dh = dHidden.copy()
       withExtent(pair, size) { extent in
         level.kernels.backward(
           GRUStepGradient(
             extent: extent, gates: gates.rows, candidate: hasCandidate ? candidate.rows : nil,
-            previousHidden: h.rows, dHidden: dHidden.rows, dPreviousHidden: dPrevious.rows))
+            previousHidden: h.rows, product: later.product, dHidden: dHidden.rows))
       }
       for row in 0..<rowCount {
+        let whole = later.whole(dh, row)
         guard isValid(row) else {
-          #expect(gates[row] == zeros(3 * size) && dPrevious[row] == dh[row])
+          expectClose(dHidden[row], whole, tolerance: 2e-6, "dh")
+          #expect(gates[row] == zeros(3 * size))
           #expect(candidate[row] == (hasCandidate ? zeros(size) : untouched[row]))
           continue
         }
         let (a, q) = inputs(row)
         let h = h.doubles(row)
         func loss(_ a: [Double], _ q: [Double], _ h: [Double]) -> Double {
-          weighted(dh.doubles(row), step(a, q, h).hidden)
+          weighted(whole, step(a, q, h).hidden)
         }
         var da = gradient(at: a) { loss($0, q, h) }
         if !hasCandidate {
@@ -295,7 +351,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         }
         expectClose(gates[row], da, tolerance: 1e-5, "da")
         expectClose(
-          dPrevious[row], gradient(at: h) { loss(a, q, $0) }, tolerance: 1e-5, "dh₋")
+          dHidden[row], gradient(at: h) { loss(a, q, $0) }, tolerance: 1e-5, "dh₋")
         if hasCandidate {
           expectClose(candidate[row], gradient(at: q) { loss(a, $0, h) }, tolerance: 1e-5, "dq")
         }
@@ -334,27 +390,53 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         }
       }
 
-      let dReset = Matrix(columns: size, padding: 4, seed: 6)
-      let ds = dReset.copy()
+      let dHidden = Matrix(columns: size, padding: 4, seed: 6)
+      let candidates = GradientRecurrence(
+        level, size: size, arrays: 1, hasMask: size % 3 == 0, seed: 30)
+      let dh = dHidden.copy()
       let activations = gates.copy()
       withExtent(pair, size) { extent in
         level.kernels.backward(
           GRUResetStepGradient(
             extent: extent, gates: gates.rows, recurrentInput: recurrence.input.rows,
-            dReset: dReset.rows))
+            product: candidates.product, dHidden: dHidden.rows))
       }
       for row in 0..<rowCount {
         #expect(gates[row][size...] == activations[row][size...])
         guard isValid(row) else {
-          #expect(Array(gates[row][..<size]) == zeros(size) && dReset[row] == zeros(size))
+          #expect(Array(gates[row][..<size]) == zeros(size) && dHidden[row] == dh[row])
           continue
         }
         let (a, u) = inputs(row)
-        let da = gradient(at: a) { weighted(ds.doubles(row), reference.reset(a: $0, u: u).reset) }
-        let du = gradient(at: u) { weighted(ds.doubles(row), reference.reset(a: a, u: $0).reset) }
+        let (ds, masked) = (candidates.unmasked[row], candidates.values[row])
+        let da = gradient(at: a) { weighted(ds, reference.reset(a: $0, u: u).reset) }
+        let du = gradient(at: u) { weighted(masked, reference.reset(a: a, u: $0).reset) }
         expectClose(Array(gates[row][..<size]), Array(da[..<size]), tolerance: 1e-5, "da_r")
-        expectClose(dReset[row], du, tolerance: 1e-5, "du")
+        expectClose(
+          dHidden[row], zip(dh.doubles(row), du).map(+), tolerance: 1e-5, "dh₋")
       }
+    }
+  }
+
+  /// The product alone, and rows that none reaches.
+  @Test(arguments: TestedLevel.all)
+  func hiddenGradient(level: TestedLevel) {
+    for (size, rows) in [(1, 1), (19, 1), (70, 1), (16, 7), (33, 13)] {
+      let dHidden = Matrix(rows: rows, columns: size, padding: 2, seed: 5)
+      let dh = dHidden.copy()
+      let later = GradientRecurrence(
+        level, rows: rows, size: size, arrays: 2, hasMask: size > 16, seed: 30)
+      level.kernels.backward(
+        HiddenGradient(
+          rows: rows, hiddenSize: size, product: later.product, dHidden: dHidden.rows))
+      for row in 0..<rows {
+        expectClose(dHidden[row], later.whole(dh, row), tolerance: 2e-6, "dh")
+      }
+      let sums = dHidden.copy()
+      level.kernels.backward(
+        HiddenGradient(
+          rows: rows, hiddenSize: size, product: later.product.nothing, dHidden: dHidden.rows))
+      for row in 0..<rows { #expect(dHidden[row] == sums[row]) }
     }
   }
 
@@ -387,6 +469,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
     let gates = Matrix(rows: rows, columns: 4 * size, padding: 3, seed: 1)
     let state = Matrix(rows: rows, columns: size, padding: 5, seed: 2)
     let recurrence = Recurrence(level, rows: rows, groups: 4, size: size, seed: 20)
+    let later = GradientRecurrence(
+      level, rows: rows, size: size, arrays: 1, hasMask: true, seed: 30)
     func run(_ range: Range<Int>) -> [[Float]] {
       let (gates, cell) = (gates.copy(), state.copy())
       let hidden = state.copy()
@@ -403,7 +487,21 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
             previousHidden: state.rows.from(range.lowerBound),
             hidden: hidden.rows.from(range.lowerBound)))
       }
-      return range.map { hidden[$0] + cell[$0] + gates[$0] }
+      let forward = range.map { hidden[$0] + cell[$0] + gates[$0] }
+      let (dHidden, dCell) = (state.copy(), state.copy())
+      withExtent(pair, size, rows: range.count) { extent in
+        var extent = extent
+        extent.valid = nil
+        level.kernels.backward(
+          LSTMStepGradient(
+            extent: extent, gates: gates.rows.from(range.lowerBound),
+            previousCell: state.rows.from(range.lowerBound),
+            cell: cell.rows.from(range.lowerBound),
+            product: later.product.from(range.lowerBound),
+            dHidden: dHidden.rows.from(range.lowerBound),
+            dCell: dCell.rows.from(range.lowerBound)))
+      }
+      return range.map { forward[$0 - range.lowerBound] + gates[$0] + dCell[$0] }
     }
     let alone = (0..<rows).flatMap { run($0..<$0 + 1) }
     for count in 1...rows { #expect(run(0..<count) == Array(alone[..<count])) }

@@ -56,32 +56,24 @@ struct GRUCell: RecurrentCell {
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {
-    let rows = step.extent.rows
-    let dCandidate = step.gates.dropping(2 * hiddenSize)
     kernels.backward(
       GRUStepGradient(
         extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
-        previousHidden: step.previousHidden, dHidden: step.dHidden, dPreviousHidden: step.dHidden))
-    if resetsAfter {
-      weights.first.backward.multiply(
-        step.extra, part: candidate, into: step.dRecurrentInput, rows: rows,
-        start: step.accumulates ? .sums : .zero)
-    } else {
-      weights.last.backward.multiply(
-        dCandidate, into: step.scratch, rows: rows, start: .zero)
-      kernels.backward(
-        GRUResetStepGradient(
-          extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
-          dReset: step.scratch))
-      for row in 0..<rows {
-        if step.accumulates {
-          kernels.add(step.scratch[row], step.dRecurrentInput[row], count: hiddenSize)
-        } else {
-          step.dRecurrentInput[row].update(from: step.scratch[row], count: hiddenSize)
-        }
-      }
-    }
-    weights.first.backward.multiply(
-      step.gates, part: resetAndUpdate, into: step.dRecurrentInput, rows: rows, start: .sums)
+        previousHidden: step.previousHidden, product: step.product, dHidden: step.dHidden))
+    guard !resetsAfter else { return }
+    let dCandidate = step.gates.dropping(2 * hiddenSize)
+    kernels.backward(
+      GRUResetStepGradient(
+        extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
+        product: GradientProduct(
+          weights.last.backward.stepProduct(dCandidate), mask: step.product.mask),
+        dHidden: step.dHidden))
+  }
+
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct {
+    GradientProduct(
+      weights.first.backward.stepProduct(gates, part: resetAndUpdate),
+      and: resetsAfter
+        ? weights.first.backward.stepProduct(extra, part: candidate) : nil)
   }
 }

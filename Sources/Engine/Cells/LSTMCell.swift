@@ -24,9 +24,6 @@ struct LSTMCell: RecurrentCell {
     kernels.backward(
       LSTMStepGradient(
         extent: step.extent, gates: step.gates, previousCell: step.previousCell, cell: step.cell,
-        dHidden: step.dHidden, dCell: step.dCell, dPreviousHidden: step.dHidden))
-    weights.first.backward.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows,
-      start: step.accumulates ? .sums : .zero)
+        product: step.product, dHidden: step.dHidden, dCell: step.dCell))
   }
 }

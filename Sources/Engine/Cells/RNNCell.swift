@@ -18,10 +18,6 @@ struct RNNCell: RecurrentCell {
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {
     kernels.backward(
       RNNStepGradient(
-        extent: step.extent, gates: step.gates, dHidden: step.dHidden,
-        dPreviousHidden: step.dHidden))
-    weights.first.backward.multiply(
-      step.gates, into: step.dRecurrentInput, rows: step.extent.rows,
-      start: step.accumulates ? .sums : .zero)
+        extent: step.extent, gates: step.gates, product: step.product, dHidden: step.dHidden))
   }
 }

@@ -30,6 +30,8 @@ protocol RecurrentCell: Sendable {
 
   func forward(_ step: CellStep, _ weights: CellWeights)
   func backward(_ step: CellStepGradient, _ weights: CellWeights)
+  /// What the product with weight_hh makes of the gradients that `backward` left.
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct
 }
 
 extension RecurrentCell {
@@ -40,6 +42,9 @@ extension RecurrentCell {
   var separateBias: Range<Int> { 0..<0 }
   var recurrentGradients: [RecurrentGradient] {
     [RecurrentGradient(rows: 0..<gateSize, of: .gates, with: .recurrentInput)]
+  }
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct {
+    GradientProduct(weights.first.backward.stepProduct(gates))
   }
   /// 2 with a cell state, else 1.
   var stateCount: Int { hasCellState ? 2 : 1 }
@@ -84,22 +89,35 @@ struct CellStep {
 
 /// One timestep backward.
 struct CellStepGradient {
-  let extent: StepExtent
+  var extent: StepExtent
   let gates: Rows
   let recurrentInput: Rows
   let extra: Rows
   let previousHidden: Rows
   let previousCell: Rows
   let cell: Rows
-  /// The whole gradient of h on entry; on return, that of h₋ except through the products.
+  /// What h receives through the step after this one, by way of `recurrentInput`.
+  let product: GradientProduct
+  /// The rest of the gradient of h on entry; on return, that of h₋ except through the products.
   let dHidden: Rows
   /// The gradient of c on entry, of c₋ on return.
   let dCell: Rows
-  /// The gradient of `recurrentInput`: written, or added to with `accumulates`.
-  let dRecurrentInput: Rows
-  let accumulates: Bool
-  /// `[B, H]` for the cell's own use.
-  let scratch: Rows
+
+  /// The first rows only.
+  func prefix(_ rows: Int) -> CellStepGradient {
+    var prefix = self
+    prefix.extent.rows = rows
+    return prefix
+  }
+
+  /// The rows from `row` on, which no product reaches.
+  func rest(from row: Int) -> CellStepGradient {
+    CellStepGradient(
+      extent: extent.from(row), gates: gates.from(row), recurrentInput: recurrentInput.from(row),
+      extra: extra.from(row), previousHidden: previousHidden.from(row),
+      previousCell: previousCell.from(row), cell: cell.from(row),
+      product: product.from(row).nothing, dHidden: dHidden.from(row), dCell: dCell.from(row))
+  }
 }
 
 /// The weights of one direction as a pass takes them. Numbers and pointers only: a timestep counts
@@ -166,14 +184,10 @@ final class RecurrentWeights: LayerWeights {
 }
 
 extension PackedView {
-  /// c `[B, N]` = start + a `[B, K]` · the matrix, or of it only the rows of `part`, which a stands
-  /// for.
-  func multiply(
-    _ a: Rows, part: Range<Int>? = nil, into c: Rows, rows: Int, start: ProductStart
-  ) {
+  /// c `[B, N]` = start + a `[B, K]` · the matrix.
+  func multiply(_ a: Rows, into c: Rows, rows: Int, start: ProductStart) {
     multiply(
-      a.base, aRowStride: a.stride, part: part, into: c.base, cStride: c.stride, rows: rows,
-      start: start)
+      a.base, aRowStride: a.stride, into: c.base, cStride: c.stride, rows: rows, start: start)
   }
 }
 

@@ -255,23 +255,23 @@ extension RecurrentRun {
 
   // MARK: Backward
 
-  static func stepScratch(rows: Int, hiddenSize: Int) -> Int { 4 * rows * hiddenSize }
+  /// Floats for the states' gradients of a shard's rows.
+  static func stepScratch(rows: Int, hiddenSize: Int) -> Int { 2 * rows * hiddenSize }
 
   func backward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
     let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
 
-    let size = rows.count * hiddenSize
     let buffers = pass.scratch + RecurrentSchedule.size(rows: rows.count, timesteps: timesteps)
     let dHidden = Rows(buffers, stride: hiddenSize)
-    let dCell = Rows(buffers + size, stride: hiddenSize)
-    let dRecurrentInput = Rows(buffers + 2 * size, stride: hiddenSize)
-    let cellScratch = Rows(buffers + 3 * size, stride: hiddenSize)
+    let dCell = Rows(buffers + rows.count * hiddenSize, stride: hiddenSize)
     startGradients(dHidden, dCell, rows, pass)
 
-    let drops = !tape.hiddenMask.isNone
+    let mask = tape.hiddenMask.isNone ? nil : self.rows(tape.hiddenMask, rows, pass)
     let weights = weights.views
+    // The product of the last step that was taken back, and how many rows wait for it.
+    var (product, waiting) = (GradientProduct.none(dHidden, mask: mask), 0)
     for step in (0..<timesteps).reversed() {
       let t = schedule.timestep(step)
       if spec.returnsSequences {
@@ -279,26 +279,26 @@ extension RecurrentRun {
       }
       let count = schedule.count(step)
       guard count > 0 else { continue }
-      let hidden = state(tape.hidden, t, rows, pass)
       if step > 0 { prefetchTape(schedule.timestep(step - 1), rows, pass) }
-      cell.backward(
-        CellStepGradient(
-          extent: spec.extent(
-            rows: count, validity: validity, row: rows.lowerBound, timestep: t, keepsGates: true),
-          gates: state(tape.gates, t, rows, pass),
-          recurrentInput: drops ? state(tape.droppedHidden, t, rows, pass) : hidden,
-          extra: extra(t, rows, pass), previousHidden: hidden,
-          previousCell: state(tape.cell, t, rows, pass),
-          cell: states(entering: step + 1, schedule, rows, pass).cell,
-          dHidden: dHidden, dCell: dCell, dRecurrentInput: drops ? dRecurrentInput : dHidden,
-          accumulates: !drops, scratch: cellScratch),
-        weights)
-      guard drops else { continue }
-      for (i, row) in rows.prefix(count).enumerated() {
-        kernels.addProduct(
-          dRecurrentInput[i], pass.pointer(tape.hiddenMask, row: row), dHidden[i],
-          count: hiddenSize)
-      }
+      collect(count..<max(count, waiting), product, dHidden)
+      let hidden = state(tape.hidden, t, rows, pass)
+      let gradient = CellStepGradient(
+        extent: spec.extent(
+          rows: count, validity: validity, row: rows.lowerBound, timestep: t, keepsGates: true),
+        gates: state(tape.gates, t, rows, pass),
+        recurrentInput: mask == nil ? hidden : state(tape.droppedHidden, t, rows, pass),
+        extra: extra(t, rows, pass), previousHidden: hidden,
+        previousCell: state(tape.cell, t, rows, pass),
+        cell: states(entering: step + 1, schedule, rows, pass).cell,
+        product: product, dHidden: dHidden, dCell: dCell)
+      if waiting > 0 { cell.backward(gradient.prefix(min(count, waiting)), weights) }
+      if waiting < count { cell.backward(gradient.rest(from: waiting), weights) }
+      product = cell.gradientProduct(gradient.gates, gradient.extra, weights)
+      product.mask = mask
+      waiting = count
+    }
+    if to.initialStates.contains(where: pass.wantsGradient) {
+      collect(0..<waiting, product, dHidden)
     }
     for (index, initial) in to.initialStates.enumerated() where pass.wantsGradient(initial) {
       let gradient = index == 0 ? dHidden : dCell
@@ -307,6 +307,15 @@ extension RecurrentRun {
       }
     }
     if pass.wantsGradient(to.input) { backwardThroughProjection(rows, validity, pass) }
+  }
+
+  /// Adds the product to the gradients of rows that no step takes soon.
+  private func collect(_ indices: Range<Int>, _ product: GradientProduct, _ dHidden: Rows) {
+    guard !indices.isEmpty else { return }
+    kernels.backward(
+      HiddenGradient(
+        rows: indices.count, hiddenSize: hiddenSize, product: product.from(indices.lowerBound),
+        dHidden: dHidden.from(indices.lowerBound)))
   }
 
   /// Asks for what the next step of backward reads first. Walking back through time, and from row to
