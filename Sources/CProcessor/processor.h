@@ -25,6 +25,16 @@
 typedef float refrain_vector __attribute__((ext_vector_type(REFRAIN_LANES)));
 typedef int refrain_bits __attribute__((ext_vector_type(REFRAIN_LANES)));
 
+typedef refrain_vector refrain_unaligned_vector __attribute__((aligned(4), may_alias));
+
+/** A whole vector. (Swift's loadUnaligned() and storeBytes() are calls in functions it finds large.) */
+REFRAIN_INLINE refrain_vector refrain_load(const float *source) {
+  return *(const refrain_unaligned_vector *)source;
+}
+REFRAIN_INLINE void refrain_store(refrain_vector x, float *target) {
+  *(refrain_unaligned_vector *)target = x;
+}
+
 /** The root of each lane, correctly rounded. (Swift's squareRoot() is a call for each lane.) */
 REFRAIN_INLINE refrain_vector refrain_square_root(refrain_vector x) {
   return __builtin_elementwise_sqrt(x);

@@ -74,6 +74,22 @@ public protocol KernelSet: SendableMetatype {
   static func backward(_ step: GRUResetStepGradient)
   static func backward(_ step: HiddenGradient)
 
+  /// The pointwise half of a timestep of the rarer cells; see VariantSteps.
+  static func forward(_ step: LSTMCellStep)
+  static func backward(_ gradient: LSTMCellStepGradient)
+  static func forward(_ step: LSTMOutputStep)
+  static func backward(_ gradient: LSTMOutputStepGradient)
+  static func forward(_ step: GRUSumsStep)
+  static func backward(_ gradient: GRUSumsStepGradient)
+  static func forward(_ step: MGUResetStep)
+  static func backward(_ gradient: MGUResetStepGradient)
+  static func forward(_ step: MGUStep)
+  static func backward(_ gradient: MGUStepGradient)
+  static func forward(_ step: MinimalStep)
+  static func backward(_ gradient: MinimalStepGradient)
+  static func forward(_ step: SLSTMStep)
+  static func backward(_ gradient: SLSTMStepGradient)
+
   // MARK: Elements
 
   /// y = activation(x); y may be x.
@@ -94,6 +110,8 @@ public protocol KernelSet: SendableMetatype {
   /// z = x ⊙ y, z += x ⊙ y; z may be x or y.
   static func multiply(_ x: Values, _ y: Values, _ z: MutableValues, count: Int)
   static func addProduct(_ x: Values, _ y: Values, _ z: MutableValues, count: Int)
+  /// y = (1 − w) ⊙ y + w ⊙ x
+  static func mix(_ x: Values, into y: MutableValues, by w: Values, count: Int)
   /// z = max(x, y); z may be x or y. If either is NaN, so is z.
   static func maximum(_ x: Values, _ y: Values, _ z: MutableValues, count: Int)
   /// Each element moved into −limit … limit; NaN stays NaN.

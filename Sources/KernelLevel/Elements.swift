@@ -14,7 +14,10 @@ extension Level {
   }
 
   public static func fill(_ y: MutableValues, _ value: Float, count: Int) {
-    y.update(repeating: value, count: count)
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      store(Vector(repeating: value), y + j, lanes)
+    }
+    sweep(count, part)
   }
 
   public static func add(_ x: Values, _ y: MutableValues, count: Int) {
@@ -53,6 +56,14 @@ extension Level {
     sweep(count, part)
   }
 
+  public static func mix(_ x: Values, into y: MutableValues, by w: Values, count: Int) {
+    @inline(always) func part(_ j: Int, _ lanes: Int) {
+      let mixed = blend(load(y + j, lanes), load(x + j, lanes), by: load(w + j, lanes))
+      store(mixed, y + j, lanes)
+    }
+    sweep(count, part)
+  }
+
   public static func maximum(_ x: Values, _ y: Values, _ z: MutableValues, count: Int) {
     @inline(always) func part(_ j: Int, _ lanes: Int) {
       let x = load(x + j, lanes)
@@ -75,7 +86,7 @@ extension Level {
   public static func broadcast(
     _ row: Values, _ y: MutableValues, stride: Int, rows: Int, columns: Int
   ) {
-    for index in 0..<rows { (y + index * stride).update(from: row, count: columns) }
+    for index in 0..<rows { copy(row, y + index * stride, columns) }
   }
 
   public static func addColumnSums(

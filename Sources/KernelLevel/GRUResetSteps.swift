@@ -5,7 +5,7 @@ import KernelInterface
 
 extension Level {
   public static func forward(_ step: GRUResetStep) {
-    if step.extent.gateActivation.kind == .sigmoid {
+    if step.extent.gateActivation.isPlain(.sigmoid) {
       forwardReset(step, Sigmoid())
     } else {
       forwardReset(step, AnyFunction(activation: step.extent.gateActivation))
@@ -13,7 +13,7 @@ extension Level {
   }
 
   public static func backward(_ step: GRUResetStepGradient) {
-    if step.extent.gateActivation.kind == .sigmoid {
+    if step.extent.gateActivation.isPlain(.sigmoid) {
       backwardReset(step, Sigmoid())
     } else {
       backwardReset(step, AnyFunction(activation: step.extent.gateActivation))

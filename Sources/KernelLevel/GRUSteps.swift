@@ -88,7 +88,7 @@ private struct FusedGRU<Gate: PointwiseFunction, State: PointwiseFunction>: Fuse
       store(n, nGate, lanes)
       store(q, candidate[row] + unit, lanes)
     }
-    store(interpolate(z, n, previousHidden), hidden, lanes)
+    store(blend(n, previousHidden, by: z), hidden, lanes)
   }
 }
 
@@ -120,14 +120,8 @@ private struct FusedCandidate<State: PointwiseFunction>: FusedStep {
     let zGate = step.gates[row] + size + unit
     let n = τ.value(gates.vector)
     if step.extent.keepsGates { store(n, zGate + size, lanes) }
-    store(interpolate(load(zGate, lanes), n, previousHidden), hidden, lanes)
+    store(blend(n, previousHidden, by: load(zGate, lanes)), hidden, lanes)
   }
-}
-
-/// (1 − z) ⊙ n + z ⊙ h₋
-@inline(always)
-private func interpolate(_ z: Vector, _ n: Vector, _ previous: Vector) -> Vector {
-  multiplyAdd(z, previous, (1 - z) * n)
 }
 
 private func backwardGRU(

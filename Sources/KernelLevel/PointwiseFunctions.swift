@@ -20,7 +20,10 @@ extension PointwiseFunction {
 
 struct Linear: PointwiseFunction {
   var alpha: Float
-  @inline(always) func value(_ x: Vector) -> Vector { x * alpha }
+  var beta: Float
+  @inline(always) func value(_ x: Vector) -> Vector {
+    multiplyAdd(x, Vector(repeating: alpha), Vector(repeating: beta))
+  }
   @inline(always) func derivative(ofOutput y: Vector) -> Vector { Vector(repeating: alpha) }
 }
 
@@ -101,6 +104,28 @@ struct Exponential: PointwiseFunction {
   @inline(always) func derivative(ofOutput y: Vector) -> Vector { y }
 }
 
+/// Konda et al. 2015.
+struct ThresholdedRelu: PointwiseFunction {
+  var alpha: Float
+  @inline(always) func value(_ x: Vector) -> Vector {
+    // Where the comparison fails for NaN, it stays.
+    x.replacing(with: Vector.zero, where: x .<= Vector(repeating: alpha))
+  }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
+    Vector(repeating: 1).replacing(with: Vector.zero, where: y .== .zero)
+  }
+}
+
+/// α tanh(β x), whose derivative is αβ (1 − tanh²) = β (α − y² / α).
+struct ScaledTanh: PointwiseFunction {
+  var alpha: Float
+  var beta: Float
+  @inline(always) func value(_ x: Vector) -> Vector { hyperbolicTangent(x * beta) * alpha }
+  @inline(always) func derivative(ofOutput y: Vector) -> Vector {
+    alpha == 0 ? .zero : (alpha - y * y / alpha) * beta
+  }
+}
+
 /// What is done with an activation once its type is known.
 ///
 /// The argument is no property: a type that conforms to a protocol and holds a vector would get a
@@ -118,7 +143,7 @@ func withFunction<User: FunctionUser>(
 ) {
   let alpha = activation.alpha
   switch activation.kind {
-  case .linear: user.use(Linear(alpha: alpha), argument)
+  case .linear: user.use(Linear(alpha: alpha, beta: activation.beta), argument)
   case .tanh: user.use(Tanh(), argument)
   case .sigmoid: user.use(Sigmoid(), argument)
   case .relu: user.use(Relu(), argument)
@@ -128,10 +153,12 @@ func withFunction<User: FunctionUser>(
   case .softplus: user.use(Softplus(), argument)
   case .softsign: user.use(Softsign(), argument)
   case .exponential: user.use(Exponential(), argument)
+  case .thresholdedRelu: user.use(ThresholdedRelu(alpha: alpha), argument)
+  case .scaledTanh: user.use(ScaledTanh(alpha: alpha, beta: activation.beta), argument)
   }
 }
 
-/// Any activation, chosen anew for each vector: for the rare pairs of a recurrent step.
+/// Any activation, chosen anew for each vector, and its limit: for the rare pairs of a recurrent step.
 struct AnyFunction: PointwiseFunction {
   @inline(always) static var isInline: Bool { false }
 
@@ -152,14 +179,20 @@ struct AnyFunction: PointwiseFunction {
 
   @inline(always) func value(_ x: Vector) -> Vector {
     var x = x
+    if activation.limit < .infinity { x = atLeast(atMost(x, limit), -limit) }
     replaceWithValue(&x)
     return x
   }
+  /// 0 where x was clipped, which y shows: no other x gives the value at the limit, unless the function
+  /// is flat there.
   @inline(always) func derivative(ofOutput y: Vector) -> Vector {
-    var y = y
-    replaceWithDerivative(&y)
-    return y
+    var slope = y
+    replaceWithDerivative(&slope)
+    guard activation.limit < .infinity else { return slope }
+    let ends = (value(-limit), value(limit))
+    return slope.replacing(with: Vector.zero, where: (y .== ends.0) .| (y .== ends.1))
   }
+  @inline(always) private var limit: Vector { Vector(repeating: activation.limit) }
 
   // Through memory for the same reason as parts of vectors.
   @inline(never) private func replaceWithValue(_ x: UnsafeMutablePointer<Vector>) {

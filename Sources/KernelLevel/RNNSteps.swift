@@ -5,7 +5,7 @@ import KernelInterface
 extension Level {
   public static func forward(_ step: RNNStep) {
     let extent = step.extent
-    if extent.stateActivation.kind == .tanh {
+    if extent.stateActivation.isPlain(.tanh) {
       forwardRNN(step, Tanh())
     } else {
       forwardRNN(step, AnyFunction(activation: extent.stateActivation))
@@ -14,7 +14,7 @@ extension Level {
 
   public static func backward(_ step: RNNStepGradient) {
     let extent = step.extent
-    if extent.stateActivation.kind == .tanh {
+    if extent.stateActivation.isPlain(.tanh) {
       backwardRNN(step, Tanh())
     } else {
       backwardRNN(step, AnyFunction(activation: extent.stateActivation))

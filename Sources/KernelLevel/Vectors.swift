@@ -9,10 +9,7 @@ import KernelInterface
 /// Reads `lanes` consecutive floats, 1 … the vector's width; the other lanes are 0.
 @inline(always)
 func load(_ source: Values, _ lanes: Int) -> Vector {
-  if lanes == Vector.scalarCount {
-    return UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
-  }
-  return refrain_load_first(source, lanes)
+  lanes == Vector.scalarCount ? refrain_load(source) : refrain_load_first(source, lanes)
 }
 
 @inline(always)
@@ -24,7 +21,7 @@ func load(_ source: MutableValues, _ lanes: Int) -> Vector {
 @inline(always)
 func store(_ vector: Vector, _ target: MutableValues, _ lanes: Int) {
   if lanes == Vector.scalarCount {
-    UnsafeMutableRawPointer(target).storeBytes(of: vector, as: Vector.self)
+    refrain_store(vector, target)
   } else {
     refrain_store_first(vector, target, lanes)
   }
@@ -60,6 +57,12 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   #else
     return a * b + c
   #endif
+}
+
+/// (1 − w) ⊙ a + w ⊙ b
+@inline(always)
+func blend(_ a: Vector, _ b: Vector, by w: Vector) -> Vector {
+  multiplyAdd(w, b, (1 - w) * a)
 }
 
 /// The smaller of each lane and `limit`; NaN stays NaN. One instruction, unlike `clamped`.

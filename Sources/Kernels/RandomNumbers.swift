@@ -120,17 +120,26 @@ public func dropoutMask(
   _ mask: MutableValues, count: Int, rate: Float, seed: UInt64, stream: UInt64, step: UInt64,
   row: UInt64
 ) {
+  randomMask(
+    mask, count: count, rate: rate, drawn: 0, others: 1 / (1 - rate), seed: seed, stream: stream,
+    step: step, row: row)
+}
+
+/// The same with other values: `drawn` with the probability `rate`, `others` else.
+public func randomMask(
+  _ mask: MutableValues, count: Int, rate: Float, drawn: Float, others: Float, seed: UInt64,
+  stream: UInt64, step: UInt64, row: UInt64
+) {
   let mixed = philox(
     counter: SIMD4(lowHalf: words(stream), highHalf: words(step)), key: words(seed))
   let threshold = UInt64(Double(min(max(rate, 0), 1)) * 0x1p32)
-  let kept = 1 / (1 - rate)
   var index = 0
   var block: UInt64 = 0
   while index < count {
     let random = philox(
       counter: SIMD4(lowHalf: words(block), highHalf: words(row)), key: mixed.lowHalf)
     for lane in 0..<min(4, count - index) {
-      mask[index + lane] = UInt64(random[lane]) < threshold ? 0 : kept
+      mask[index + lane] = UInt64(random[lane]) < threshold ? drawn : others
     }
     index += 4
     block += 1

@@ -12,23 +12,45 @@
 
 import Kernels
 
+/// See GRUCell and GRUVariantCell.
+struct GRULayer: RecurrentLayerType {
+  static let traits = RecurrentTraits(canNormalize: true, canClip: true)
+  static let signature = Signature(
+    kind: .layer, name: "GRU", meaning: "Gated recurrent unit (Cho et al. 2014).",
+    options: RecurrentSpec.options(traits, more: [resetOption]))
+
+  static let resetOption = Option(
+    "reset_after", .boolean, default: .boolean(true),
+    "Whether the reset gate is applied after the product (cuDNN, Keras) or before it (ONNX).")
+
+  let spec: RecurrentSpec
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    let form = GRUCell(
+      hiddenSize: call.integer("units"), resetsAfter: call.boolean("reset_after"))
+    let cell: any RecurrentCell =
+      call.boolean("layer_norm") ? GRUVariantCell(form, normalizes: true) : form
+    spec = try RecurrentSpec(call, inputs: inputs, cell: cell, Self.traits)
+  }
+}
+
 struct GRUCell: RecurrentCell {
   let hiddenSize: Int
   let resetsAfter: Bool
   let gateCount = 3
-  let keepsExtra = true
 
-  private var resetAndUpdate: Range<Int> { 0..<2 * hiddenSize }
-  private var candidate: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
+  var extraSize: Int { hiddenSize }
+  var resetAndUpdate: Range<Int> { 0..<2 * hiddenSize }
+  var candidate: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
 
   var separateBias: Range<Int> { resetsAfter ? candidate : 0..<0 }
-  var recurrentGradients: [RecurrentGradient] {
-    [
-      RecurrentGradient(rows: resetAndUpdate, of: .gates, with: .recurrentInput),
+  var gradients: CellGradients {
+    CellGradients(recurrent: [
+      RecurrentGradient(rows: resetAndUpdate, of: .gates),
       resetsAfter
-        ? RecurrentGradient(rows: candidate, of: .extra, with: .recurrentInput)
-        : RecurrentGradient(rows: candidate, of: .gates, with: .extra),
-    ]
+        ? RecurrentGradient(rows: candidate, of: .extra(0))
+        : RecurrentGradient(rows: candidate, of: .gates, with: .extra(0)),
+    ])
   }
 
   var recurrentParts: [Range<Int>] {
@@ -61,7 +83,11 @@ struct GRUCell: RecurrentCell {
         extent: step.extent, gates: step.gates, candidate: resetsAfter ? step.extra : nil,
         previousHidden: step.previousHidden, product: step.product, dHidden: step.dHidden))
     guard !resetsAfter else { return }
-    let dCandidate = step.gates.dropping(2 * hiddenSize)
+    backwardReset(of: step.gates.dropping(candidate.lowerBound), step, weights)
+  }
+
+  /// Takes the candidate's gradient through its product to the reset gate and to h₋.
+  func backwardReset(of dCandidate: Rows, _ step: CellStepGradient, _ weights: CellWeights) {
     kernels.backward(
       GRUResetStepGradient(
         extent: step.extent, gates: step.gates, recurrentInput: step.recurrentInput,
@@ -70,7 +96,7 @@ struct GRUCell: RecurrentCell {
         dHidden: step.dHidden))
   }
 
-  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct {
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct? {
     GradientProduct(
       weights.first.backward.stepProduct(gates, part: resetAndUpdate),
       and: resetsAfter

@@ -1,77 +1,144 @@
 // RecurrentCell.swift — what a timestep computes
 //
 // A recurrent layer projects all inputs at once, walks over time, and keeps the tape; a cell says
-// what happens in between. To add one: a file like LSTMCell.swift, forward beside backward; its
-// arithmetic, if no kernel has it, as a step beside LSTMSteps.swift; and a line in the registry.
+// what happens in between. To add one: a file like MGUCell.swift, forward beside backward, with the
+// layer's options; its arithmetic, if no kernel has it, as a step beside MinimalSteps.swift; and a line
+// in the registry.
 //
-// With H hidden units, G gates and batch rows B, the arrays of a timestep are `Rows` of
+// With H hidden units, P the width of the hidden state (H unless it is projected), M memories, G gates
+// and batch rows B, the arrays of a timestep are `Rows` of
 //
 //     gates            [B, G·H]  input projection on entry, activations after forward,
 //                                gradients of the pre-activations after backward
-//     recurrentInput   [B, H]    the hidden state that the product takes: h₋, after recurrent dropout
-//     previousHidden   [B, H]    h₋ itself
-//     extra            [B, H]    what a cell keeps besides; only with `keepsExtra`
+//     recurrentInput   [B, P]    the hidden state that the product takes: h₋, after recurrent dropout
+//     previousHidden   [B, P]    h₋ itself
+//     memory           [B, M·H]  the cell state of an LSTM, and what other cells remember besides h
+//     extra            [B, …]    what a cell keeps besides for its backward
 
 import Kernels
 
 protocol RecurrentCell: Sendable {
+  /// H.
   var hiddenSize: Int { get }
+  /// P.
+  var outputSize: Int { get }
   var gateCount: Int { get }
-  /// Whether there is a cell state c beside the hidden state h.
-  var hasCellState: Bool { get }
-  /// Whether a timestep keeps an extra array for backward.
-  var keepsExtra: Bool { get }
-  /// The rows of weight_hh that take part in each product of a timestep: one gate after the other.
+  /// Names of the states of H floats beside the hidden state.
+  var memories: [String] { get }
+  /// Floats of `extra` in each row of a timestep; 0 without.
+  var extraSize: Int { get }
+  /// Floats of scratch for a timestep of so many rows, forward or backward.
+  func scratchSize(rows: Int) -> Int
+
+  /// Whether the steps of the kernel compute the recurrent product themselves: then its weights are
+  /// packed for them, and backward gets the product of the timestep after it. A cell that does not
+  /// fuse finds dHidden whole.
+  var fusesProduct: Bool { get }
+  /// The rows of weight_hh that take part in each product of a timestep: one gate after the other, at
+  /// most two parts; none without a recurrent product.
   var recurrentParts: [Range<Int>] { get }
   /// The rows of bias_hh that are not simply added to the input projection.
   var separateBias: Range<Int> { get }
-  /// What the gradient of each part of weight_hh is made of, once backward has run.
-  var recurrentGradients: [RecurrentGradient] { get }
+  /// Whether biases are added by the cell and not to the input projection.
+  var addsBias: Bool { get }
+  /// Parameters besides weight_ih, weight_hh and the biases, at most six.
+  var parameters: [CellParameter] { get }
+  /// What the parameters' gradients are made of, once backward has run.
+  var gradients: CellGradients { get }
 
   func forward(_ step: CellStep, _ weights: CellWeights)
   func backward(_ step: CellStepGradient, _ weights: CellWeights)
-  /// What the product with weight_hh makes of the gradients that `backward` left.
-  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct
+  /// What the product with weight_hh makes of the gradients that `backward` left; nil without one.
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct?
 }
 
 extension RecurrentCell {
-  var hasCellState: Bool { false }
-  var keepsExtra: Bool { false }
+  var outputSize: Int { hiddenSize }
+  var memories: [String] { [] }
+  var extraSize: Int { 0 }
+  func scratchSize(rows: Int) -> Int { 0 }
+  var fusesProduct: Bool { true }
   var gateSize: Int { gateCount * hiddenSize }
   var recurrentParts: [Range<Int>] { [0..<gateSize] }
   var separateBias: Range<Int> { 0..<0 }
-  var recurrentGradients: [RecurrentGradient] {
-    [RecurrentGradient(rows: 0..<gateSize, of: .gates, with: .recurrentInput)]
+  var addsBias: Bool { false }
+  var parameters: [CellParameter] { [] }
+  var gradients: CellGradients {
+    CellGradients(recurrent: [RecurrentGradient(rows: 0..<gateSize, of: .gates)])
   }
-  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct {
+  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct? {
     GradientProduct(weights.first.backward.stepProduct(gates))
   }
-  /// 2 with a cell state, else 1.
-  var stateCount: Int { hasCellState ? 2 : 1 }
+  /// M·H.
+  var memorySize: Int { memories.count * hiddenSize }
+  /// The hidden state and the memories.
+  var stateCount: Int { 1 + memories.count }
   /// Floats of state that a stream carries.
-  var stateSize: Int { stateCount * hiddenSize }
+  var stateSize: Int { outputSize + memorySize }
 }
 
-/// d weight_hh[rows] = Σ over batch and time of (gradient)ᵀ (input).
-struct RecurrentGradient: Sendable {
-  enum Gradient: Sendable {
-    /// The same columns of the gates' gradients.
+// MARK: Parameters
+
+/// A parameter that only some cells have.
+struct CellParameter: Sendable {
+  enum Start: Sendable { case zeros, ones, kernel }
+
+  let name: String
+  let shape: [Int]
+  let start: Start
+  /// A matrix `[P, H]` that a product takes. A cell has one at most.
+  var isPacked = false
+}
+
+/// What the gradients of a cell's parameters are made of: arrays of the tape.
+struct CellGradients: Sendable {
+  /// Of weight_ih: `[B, T, G·H]`.
+  var input = Source.gates
+  var recurrent: [RecurrentGradient]
+  /// Of a matrix among the cell's own parameters.
+  var product: (name: String, of: Source, with: Source)?
+  /// Of vectors: Σ source, or Σ source ⊙ factor.
+  var sums: [SumGradient] = []
+
+  /// Columns of the tape.
+  enum Source: Equatable, Sendable {
+    /// Those of the gates' gradients that the rows of a parameter stand for.
     case gates
-    /// The extra array.
-    case extra
+    /// The extra array from a column on.
+    case extra(Int)
+    /// The hidden state as the product takes it.
+    case recurrentInput
   }
-  enum Input: Sendable { case recurrentInput, extra }
+}
 
+/// d weight_hh[rows] = Σ over batch and time of (gradient)ᵀ (input), and the same of bias_hh.
+struct RecurrentGradient: Sendable {
   let rows: Range<Int>
-  let gradient: Gradient
-  let input: Input
+  let gradient: CellGradients.Source
+  let input: CellGradients.Source
 
-  init(rows: Range<Int>, of gradient: Gradient, with input: Input) {
+  init(
+    rows: Range<Int>, of gradient: CellGradients.Source,
+    with input: CellGradients.Source = .recurrentInput
+  ) {
     self.rows = rows
     self.gradient = gradient
     self.input = input
   }
 }
+
+/// d parameter[rows] = Σ over batch and time of source ⊙ factor.
+struct SumGradient: Sendable {
+  /// "bias_ih", or one of the cell's own.
+  let name: String
+  let rows: Range<Int>
+  /// With `.gates` the column `gateColumn` belongs to the first of the rows.
+  let source: CellGradients.Source
+  var gateColumn = 0
+  var factor: CellGradients.Source?
+}
+
+// MARK: Timesteps
 
 /// One timestep forward.
 struct CellStep {
@@ -82,9 +149,12 @@ struct CellStep {
   let previousHidden: Rows
   /// Written. Never where `recurrentInput` lies, which the product reads meanwhile.
   let hidden: Rows
-  let previousCell: Rows
-  /// Written; in inference the same as `previousCell`.
-  let cell: Rows
+  let previousMemory: Rows
+  /// Written; in inference the same as `previousMemory`.
+  let memory: Rows
+  /// A second input's scores; nil without.
+  let scores: RowScalars?
+  let scratch: MutableValues
 }
 
 /// One timestep backward.
@@ -94,14 +164,18 @@ struct CellStepGradient {
   let recurrentInput: Rows
   let extra: Rows
   let previousHidden: Rows
-  let previousCell: Rows
-  let cell: Rows
+  let previousMemory: Rows
+  let memory: Rows
+  let scores: RowScalars?
   /// What h receives through the step after this one, by way of `recurrentInput`.
-  let product: GradientProduct
+  var product: GradientProduct
   /// The rest of the gradient of h on entry; on return, that of h₋ except through the products.
   let dHidden: Rows
-  /// The gradient of c on entry, of c₋ on return.
-  let dCell: Rows
+  /// The gradient of the memory on entry, of the previous one on return.
+  let dMemory: Rows
+  /// Added to; nil if it is not wanted.
+  let dScores: RowScalars?
+  let scratch: MutableValues
 
   /// The first rows only.
   func prefix(_ rows: Int) -> CellStepGradient {
@@ -115,72 +189,31 @@ struct CellStepGradient {
     CellStepGradient(
       extent: extent.from(row), gates: gates.from(row), recurrentInput: recurrentInput.from(row),
       extra: extra.from(row), previousHidden: previousHidden.from(row),
-      previousCell: previousCell.from(row), cell: cell.from(row),
-      product: product.from(row).nothing, dHidden: dHidden.from(row), dCell: dCell.from(row))
+      previousMemory: previousMemory.from(row), memory: memory.from(row),
+      scores: scores?.from(row), product: product.from(row).nothing, dHidden: dHidden.from(row),
+      dMemory: dMemory.from(row), dScores: dScores?.from(row), scratch: scratch)
   }
 }
 
-/// The weights of one direction as a pass takes them. Numbers and pointers only: a timestep counts
-/// no references.
-struct CellWeights {
-  /// weight_ih, and what its product starts from.
-  let input: WeightView
-  let projectionStart: ProductStart
-  /// weight_hh: the first and the last of the cell's `recurrentParts`.
-  let first: WeightView
-  let last: WeightView
-  /// bias_hh of the cell's `separateBias`; nil without.
-  let separateBias: Values?
+extension StepExtent {
+  /// Whether a row takes part.
+  func counts(_ row: Int) -> Bool { valid.map { $0[row * validStride] == 1 } ?? true }
+
+  /// Calls `body` for each row that does not take part.
+  func forEachSkipped(_ body: (Int) -> Void) {
+    guard valid != nil else { return }
+    for row in 0..<rows where !counts(row) { body(row) }
+  }
 }
 
-/// The parameters of one direction of a recurrent layer, packed.
-final class RecurrentWeights: LayerWeights {
-  /// Valid until the next refresh.
-  private(set) var views: CellWeights
-  private let input: PackedWeight
-  /// One for each of the cell's `recurrentParts`, which are one or two.
-  private let recurrent: [PackedWeight]
-  /// `[G·H]`: the sum of the biases that the input projection starts from; nil without biases.
-  private let projectionBias: AlignedBuffer<Float>?
-  private let biases: [PlacedParameter]
-  private let separate: Range<Int>
+extension RowScalars {
+  /// The rows from a later one on.
+  func from(_ row: Int) -> RowScalars { RowScalars(self[row], stride: stride) }
+}
 
-  init(_ spec: RecurrentSpec, _ source: ParameterSource) throws {
-    let cell = spec.cell
-    let input = try PackedWeight(source("weight_ih" + spec.suffix))
-    let weight = source("weight_hh" + spec.suffix)
-    let recurrent = try cell.recurrentParts.map {
-      try PackedWeight(weight, part: $0, gates: $0.count / cell.hiddenSize)
-    }
-    separate = cell.separateBias
-    biases = spec.biasNames.map { source($0) }
-    projectionBias = biases.isEmpty ? nil : try AlignedBuffer(count: cell.gateSize)
-    self.input = input
-    self.recurrent = recurrent
-    views = CellWeights(
-      input: input.view, projectionStart: projectionBias.map { .row($0.pointer) } ?? .zero,
-      first: recurrent[0].view, last: recurrent[recurrent.count - 1].view,
-      separateBias: spec.hasRecurrentBias && !separate.isEmpty
-        ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil)
-  }
-
-  func refresh(backward: Bool) throws {
-    try input.refresh(backward: backward)
-    for part in recurrent { try part.refresh(backward: backward) }
-    views = CellWeights(
-      input: input.view, projectionStart: views.projectionStart, first: recurrent[0].view,
-      last: recurrent[recurrent.count - 1].view, separateBias: views.separateBias)
-    guard let projectionBias else { return }
-    let sum = projectionBias.pointer
-    kernels.fill(sum, 0, count: projectionBias.count)
-    for (index, bias) in biases.enumerated() {
-      // Of bias_hh, which comes second, a part may be added elsewhere.
-      let left = index == 0 ? 0..<0 : separate
-      for part in [0..<left.lowerBound, left.upperBound..<projectionBias.count] {
-        kernels.add(bias.values + part.lowerBound, sum + part.lowerBound, count: part.count)
-      }
-    }
-  }
+extension StepProduct {
+  /// Nothing to add. Of `place` only the memory's address is taken.
+  static func none(_ place: Rows) -> StepProduct { GradientProduct.none(place, mask: nil).first }
 }
 
 extension PackedView {

@@ -205,7 +205,8 @@ private final class Stream {
           + "reads the sequence from its end")
     }
     if let node = model.graph.nodes.first(where: {
-      $0.layer is any RecurrentLayerType && $0.inputs.count > 1
+      guard let layer = $0.layer as? any RecurrentLayerType else { return false }
+      return $0.inputs.count > layer.spec.sequenceCount
     }) {
       throw EngineError.unsupported(
         "the model cannot take one timestep at a time: the initial state of \(node.name) is an input"
@@ -221,6 +222,7 @@ private final class Stream {
     plan = try executor.prepare(
       batch: lanes, timesteps: [Int](repeating: 1, count: model.inputCount))
     executor.setFullness(plan) { _ in true }
+    reset(0..<lanes)
   }
 
   func prepare() throws { try model.prepareWeights(backward: false) }
@@ -265,7 +267,15 @@ private final class Stream {
 
   func reset(_ lanes: Range<Int>) {
     let width = model.graph.stateSize
-    for index in lanes.lowerBound * width..<lanes.upperBound * width { state[index] = 0 }
+    guard width > 0 else { return }
+    for lane in lanes {
+      let start = stateMemory.pointer + lane * width
+      start.update(repeating: 0, count: width)
+      for node in model.graph.nodes {
+        node.layer.setInitialState(
+          start + node.stateOffset, ParameterSource(store: model.parameters, layer: node.name))
+      }
+    }
   }
 }
 

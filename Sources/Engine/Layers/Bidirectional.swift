@@ -10,7 +10,7 @@ struct BidirectionalLayer: Layer {
   static let signature = Signature(
     kind: .layer, name: "Bidirectional", meaning: "A recurrent layer read from both ends.",
     options: [
-      Option("layer", .call(.layer), "The layer for each direction: RNN, LSTM or GRU."),
+      Option("layer", .call(.layer), "The recurrent layer for each direction."),
       Option(
         "merge_mode", .choice(["concat", "sum", "mul", "ave"]), default: .text("concat"),
         "How the two directions' outputs are joined."),
@@ -21,12 +21,14 @@ struct BidirectionalLayer: Layer {
   /// Forward and reverse.
   let specs: [RecurrentSpec]
   let merge: Merge
-  private let startsRemembering: Bool
+  private let forgetGate: Int?
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     let inner = call.call("layer")
-    guard let type = LayerRegistry.type(named: inner.name) as? any RecurrentLayerType.Type else {
-      throw LayerError("Bidirectional takes RNN, LSTM or GRU, not \(inner.name)")
+    guard let type = LayerRegistry.type(named: inner.name) as? any RecurrentLayerType.Type,
+      type != AUGRULayer.self
+    else {
+      throw LayerError("Bidirectional takes a recurrent layer of one sequence, not \(inner.name)")
     }
     let layer = try type.init(inner, inputs: Array(inputs.prefix(1)))
     guard !layer.spec.isReverse else {
@@ -36,21 +38,22 @@ struct BidirectionalLayer: Layer {
     reverse.isReverse = true
     reverse.suffix = "_reverse"
     specs = [layer.spec, reverse]
-    startsRemembering = layer.startsRemembering
+    forgetGate = layer.forgetGate
     merge = Merge(rawValue: call.text("merge_mode")) ?? .concat
     try RecurrentSpec.checkInitialStates(
-      inputs, expected: specs.flatMap(\.stateShapes), of: "Bidirectional")
+      Array(inputs.dropFirst()), expected: specs.flatMap(\.stateShapes),
+      learns: layer.spec.learnsInitialState, of: "Bidirectional")
   }
 
-  private var hiddenSize: Int { specs[0].cell.hiddenSize }
+  private var directionSize: Int { specs[0].cell.outputSize }
 
   var outputs: [ValueShape] {
-    let size = merge == .concat ? 2 * hiddenSize : hiddenSize
+    let size = merge == .concat ? 2 * directionSize : directionSize
     let joined = ValueShape(hasTime: specs[0].returnsSequences, features: [size])
     return [joined] + (specs[0].returnsState ? specs.flatMap(\.stateShapes) : [])
   }
   var parameters: [ParameterSpec] {
-    specs.flatMap { $0.parameters(forgetBias: startsRemembering) }
+    specs.flatMap { $0.parameters(forgetGate: forgetGate) }
   }
   var canStream: Bool { false }
 
@@ -87,16 +90,16 @@ private final class BidirectionalRun: LayerRun {
     merge = layer.merge
     output = placement.outputs[0]
     let states = layer.specs[0].cell.stateCount
-    let hiddenSize = layer.specs[0].cell.hiddenSize
+    let size = layer.specs[0].cell.outputSize
     var separate: [RecurrentRun.Target] = []
     var directions: [RecurrentRun] = []
     for (index, spec) in layer.specs.enumerated() {
-      var target = RecurrentRun.Target(output, column: index * hiddenSize)
+      var target = RecurrentRun.Target(output, column: index * size)
       if merge != .concat {
         target = RecurrentRun.Target(
           values: try placement.reserve(output.width),
           gradients: placement.isTraining ? try placement.reserve(output.width) : .none,
-          step: hiddenSize)
+          step: size)
         separate.append(target)
       }
       let own = index * states..<(index + 1) * states
@@ -105,7 +108,8 @@ private final class BidirectionalRun: LayerRun {
         try RecurrentRun(
           spec, weights.directions[index], &placement,
           RecurrentRun.Connections(
-            input: placement.inputs[0], initialStates: initial.isEmpty ? [] : Array(initial[own]),
+            input: placement.inputs[0], scores: nil,
+            initialStates: initial.isEmpty ? [] : Array(initial[own]),
             output: target,
             finalStates: spec.returnsState ? Array(placement.outputs.dropFirst()[own.shifted]) : [],
             outputValidity: output.validity, repeatsMasked: false, staysAligned: true,

@@ -54,6 +54,8 @@ protocol Layer: Sendable {
   var reordersTime: Bool { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
+  /// Writes the state that a stream begins with over zeros.
+  func setInitialState(_ state: MutableValues, _ source: ParameterSource)
   /// What was applied last to the first output, for losses that look behind it.
   var finalActivation: OutputActivation? { get }
 
@@ -66,6 +68,7 @@ extension Layer {
   var canStream: Bool { true }
   var reordersTime: Bool { false }
   var stateSize: Int { 0 }
+  func setInitialState(_ state: MutableValues, _ source: ParameterSource) {}
   var finalActivation: OutputActivation? { nil }
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }
 }

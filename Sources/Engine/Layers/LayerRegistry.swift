@@ -3,7 +3,8 @@
 enum LayerRegistry {
   static let types: [any Layer.Type] = [
     InputLayer.self, EmbeddingLayer.self,
-    RNNLayer.self, LSTMLayer.self, GRULayer.self, BidirectionalLayer.self,
+    RNNLayer.self, LSTMLayer.self, GRULayer.self, AUGRULayer.self, MGULayer.self,
+    MinGRULayer.self, MinLSTMLayer.self, SLSTMLayer.self, BidirectionalLayer.self,
     DenseLayer.self, ActivationLayer.self, DropoutLayer.self, LayerNormLayer.self,
     ConcatLayer.self, AddLayer.self, PoolingLayer.self,
   ]

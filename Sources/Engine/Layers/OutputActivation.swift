@@ -14,7 +14,12 @@ enum OutputActivation: Equatable, Sendable {
     signature("tanh", "Hyperbolic tangent."),
     signature("sigmoid", "1 / (1 + exp(−x))"),
     signature("relu", "max(0, x)"),
-    signature("hard_sigmoid", "max(0, min(1, x / 6 + 1 / 2))"),
+    signature(
+      "hard_sigmoid", "max(0, min(1, alpha x + beta))",
+      [
+        Option("alpha", .number(.any), default: .number(1.0 / 6), "Slope."),
+        Option("beta", .number(.any), default: .number(0.5), "Value at 0."),
+      ]),
     signature(
       "leaky_relu", "x where positive, slope · x elsewhere.",
       [Option("slope", .number(.any), default: .number(0.01), "Slope for negative x.")]),
@@ -24,6 +29,21 @@ enum OutputActivation: Equatable, Sendable {
     signature("softplus", "log(1 + exp(x))"),
     signature("softsign", "x / (1 + |x|)"),
     signature("exponential", "exp(x)"),
+    signature(
+      "affine", "alpha x + beta",
+      [
+        Option("alpha", .number(.any), default: .number(1), "Slope."),
+        Option("beta", .number(.any), default: .number(0), "Value at 0."),
+      ]),
+    signature(
+      "scaled_tanh", "alpha tanh(beta x)",
+      [
+        Option("alpha", .number(.any), default: .number(1), "Limit."),
+        Option("beta", .number(.any), default: .number(1), "Factor of x."),
+      ]),
+    signature(
+      "thresholded_relu", "x where greater than alpha, 0 elsewhere: Konda et al. 2015.",
+      [Option("alpha", .number(.nonNegative), default: .number(1), "Threshold.")]),
     signature("softmax", "exp(x) / Σ exp(x), over the last axis."),
   ]
 
@@ -40,15 +60,23 @@ enum OutputActivation: Equatable, Sendable {
       case "tanh": .pointwise(.tanh)
       case "sigmoid": .pointwise(.sigmoid)
       case "relu": .pointwise(.relu)
-      case "hard_sigmoid": .pointwise(Activation(.hardSigmoid, alpha: 1 / 6, beta: 0.5))
+      case "hard_sigmoid": .pointwise(Self.activation(.hardSigmoid, call))
       case "leaky_relu": .pointwise(Activation(.leakyRelu, alpha: Float(call.number("slope"))))
       case "elu": .pointwise(Activation(.elu, alpha: Float(call.number("alpha"))))
       case "softplus": .pointwise(Activation(.softplus))
       case "softsign": .pointwise(Activation(.softsign))
       case "exponential": .pointwise(Activation(.exponential))
+      case "affine": .pointwise(Self.activation(.linear, call))
+      case "scaled_tanh": .pointwise(Self.activation(.scaledTanh, call))
+      case "thresholded_relu":
+        .pointwise(Activation(.thresholdedRelu, alpha: Float(call.number("alpha"))))
       case "softmax": .softmax
       default: preconditionFailure("no activation \(call.name) in the registry")
       }
+  }
+
+  private static func activation(_ kind: Activation.Kind, _ call: BoundCall) -> Activation {
+    Activation(kind, alpha: Float(call.number("alpha")), beta: Float(call.number("beta")))
   }
 
   /// Whether losses look behind it.

@@ -1,28 +1,38 @@
-// RecurrentLayer.swift — RNN, LSTM and GRU as layers of a model
+// RecurrentLayer.swift — what recurrent layers have in common as layers of a model
 //
-// Outputs: the sequence or the final hidden state, then the final states if they are asked for.
-// Inputs: the sequence, then initial states if there are any.
+// The types are beside their cells. Outputs: the sequence or the final hidden state, then the final
+// states if they are asked for. Inputs: the sequence, scores for cells that take them, then initial
+// states if there are any.
 
 import Kernels
 
 /// A layer type that is one cell walked over time.
 protocol RecurrentLayerType: Layer {
   var spec: RecurrentSpec { get }
-  /// Whether bias_ih starts with the forget gate at 1.
-  var startsRemembering: Bool { get }
+  /// The gate whose bias_ih starts at 1; nil for none.
+  var forgetGate: Int? { get }
 }
 
 extension RecurrentLayerType {
-  var startsRemembering: Bool { false }
+  var forgetGate: Int? { nil }
 
   var outputs: [ValueShape] {
-    let hidden = ValueShape(hasTime: spec.returnsSequences, features: [spec.cell.hiddenSize])
+    let hidden = ValueShape(hasTime: spec.returnsSequences, features: [spec.cell.outputSize])
     return [hidden] + (spec.returnsState ? spec.stateShapes : [])
   }
-  var parameters: [ParameterSpec] { spec.parameters(forgetBias: startsRemembering) }
+  var parameters: [ParameterSpec] { spec.parameters(forgetGate: forgetGate) }
   var canStream: Bool { !spec.isReverse }
   var reordersTime: Bool { spec.isReverse && spec.returnsSequences }
   var stateSize: Int { spec.cell.stateSize }
+
+  func setInitialState(_ state: MutableValues, _ source: ParameterSource) {
+    var state = state
+    for name in spec.initialStateNames {
+      let parameter = source(name)
+      state.update(from: parameter.values, count: parameter.shape[0])
+      state += parameter.shape[0]
+    }
+  }
 
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? {
     try RecurrentWeights(spec, source)
@@ -36,70 +46,11 @@ extension RecurrentLayerType {
     return try RecurrentRun(
       spec, weights, &placement,
       RecurrentRun.Connections(
-        input: placement.inputs[0], initialStates: Array(placement.inputs.dropFirst()),
+        input: placement.inputs[0], scores: spec.traits.hasScores ? placement.inputs[1] : nil,
+        initialStates: Array(placement.inputs.dropFirst(spec.sequenceCount)),
         output: RecurrentRun.Target(placement.outputs[0]),
         finalStates: spec.returnsState ? Array(placement.outputs[1...states]) : [],
         outputValidity: placement.outputs[0].validity, repeatsMasked: true,
         stateOffset: placement.stateOffset, randomStream: placement.randomStream))
-  }
-}
-
-/// The simple recurrence; see RNNCell.
-struct RNNLayer: RecurrentLayerType {
-  static let signature = Signature(
-    kind: .layer, name: "RNN", meaning: "Simple recurrent layer (Elman 1990).",
-    options: RecurrentSpec.options(activation: "tanh", gates: false), aliases: ["SimpleRNN"])
-
-  let spec: RecurrentSpec
-
-  init(_ call: BoundCall, inputs: [ValueShape]) throws {
-    let cell = RNNCell(hiddenSize: call.integer("units"))
-    spec = try RecurrentSpec(call, inputs: inputs, cell: cell, gated: false)
-    try RecurrentSpec.checkInitialStates(inputs, expected: spec.stateShapes, of: call.name)
-  }
-}
-
-/// Long short-term memory; see LSTMCell.
-struct LSTMLayer: RecurrentLayerType {
-  static let signature = Signature(
-    kind: .layer, name: "LSTM", meaning: "Long short-term memory (Hochreiter & Schmidhuber 1997).",
-    options: RecurrentSpec.options(
-      activation: "tanh", gates: true,
-      more: [
-        Option(
-          "unit_forget_bias", .boolean, default: .boolean(true),
-          "Whether the forget gate's bias starts at 1 (Jozefowicz et al. 2015).")
-      ]))
-
-  let spec: RecurrentSpec
-  let startsRemembering: Bool
-
-  init(_ call: BoundCall, inputs: [ValueShape]) throws {
-    let cell = LSTMCell(hiddenSize: call.integer("units"))
-    spec = try RecurrentSpec(call, inputs: inputs, cell: cell, gated: true)
-    startsRemembering = call.boolean("unit_forget_bias")
-    try RecurrentSpec.checkInitialStates(inputs, expected: spec.stateShapes, of: call.name)
-  }
-}
-
-/// Gated recurrent unit; see GRUCell.
-struct GRULayer: RecurrentLayerType {
-  static let signature = Signature(
-    kind: .layer, name: "GRU", meaning: "Gated recurrent unit (Cho et al. 2014).",
-    options: RecurrentSpec.options(
-      activation: "tanh", gates: true,
-      more: [
-        Option(
-          "reset_after", .boolean, default: .boolean(true),
-          "Whether the reset gate is applied after the product (cuDNN, Keras) or before it (ONNX).")
-      ]))
-
-  let spec: RecurrentSpec
-
-  init(_ call: BoundCall, inputs: [ValueShape]) throws {
-    let cell = GRUCell(
-      hiddenSize: call.integer("units"), resetsAfter: call.boolean("reset_after"))
-    spec = try RecurrentSpec(call, inputs: inputs, cell: cell, gated: true)
-    try RecurrentSpec.checkInitialStates(inputs, expected: spec.stateShapes, of: call.name)
   }
 }

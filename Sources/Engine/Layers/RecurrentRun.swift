@@ -40,7 +40,9 @@ final class RecurrentRun: LayerRun {
   /// What a direction is connected to.
   struct Connections {
     let input: ValuePlace
-    /// h, and c for cells that have it; empty for zeros.
+    /// `[B, T, 1]`, for cells that take them.
+    let scores: ValuePlace?
+    /// h, and the cell's memories; empty for zeros, or for learned ones.
     let initialStates: [ValuePlace]
     let output: Target
     let finalStates: [ValuePlace]
@@ -54,13 +56,15 @@ final class RecurrentRun: LayerRun {
   }
 
   /// Arrays `[B, T, …]` that forward leaves for backward. In inference `gates` has as many timesteps
-  /// as are projected at a time; the hidden state changes between `finalHidden` and `hidden`, the cell state stays in
-  /// `finalCell`, and `extra` is one timestep.
+  /// as are projected at a time; the hidden state changes between `finalHidden` and `hidden`, the memory
+  /// stays in `finalMemory`, and `extra` and `candidateMemory` are one timestep.
   struct Tape {
     var gates: Slot
     /// The state that enters each timestep.
     var hidden = Slot.none
-    var cell = Slot.none
+    var memory = Slot.none
+    /// What the cell makes of the memory, before zoneout.
+    var candidateMemory = Slot.none
     /// `hidden` after recurrent dropout.
     var droppedHidden = Slot.none
     var droppedInput = Slot.none
@@ -68,7 +72,9 @@ final class RecurrentRun: LayerRun {
     var inputMask = Slot.none
     var hiddenMask = Slot.none
     var finalHidden: Slot
-    var finalCell = Slot.none
+    var finalMemory = Slot.none
+    /// `[B, …]`: the gradients of an initial state that is learned.
+    var initialGradients = Slot.none
   }
 
   let spec: RecurrentSpec
@@ -78,16 +84,18 @@ final class RecurrentRun: LayerRun {
   let tape: Tape
   let timesteps: Int
   let inputSize: Int
+  /// Units of the gates, and width of the hidden state.
   let hiddenSize: Int
+  let outputSize: Int
+  let memorySize: Int
   let gateSize: Int
   let stateCount: Int
   /// Timesteps whose inputs are projected at a time.
   let projectedTimesteps: Int
-  private let weightIH: PlacedParameter
-  private let weightHH: PlacedParameter
-  private let biasIH: PlacedParameter?
-  private let biasHH: PlacedParameter?
-  private let gradientPieces: [GradientPiece]
+  let zoneout: (hidden: Zoneout?, memory: Zoneout?)
+  /// The parameters of a learned initial state; empty without.
+  let initialStates: [PlacedParameter]
+  let gradientTaskList: RecurrentGradients
 
   init(
     _ spec: RecurrentSpec, _ weights: RecurrentWeights, _ placement: inout Placement,
@@ -100,6 +108,8 @@ final class RecurrentRun: LayerRun {
     timesteps = connections.input.timesteps
     inputSize = spec.inputSize
     hiddenSize = cell.hiddenSize
+    outputSize = cell.outputSize
+    memorySize = cell.memorySize
     gateSize = cell.gateSize
     stateCount = cell.stateCount
 
@@ -108,41 +118,52 @@ final class RecurrentRun: LayerRun {
     projectedTimesteps =
       training
       ? timesteps
-      : Self.projectedTimesteps(
-        timesteps, rowSize: placement.rowsPerCall * cell.gateSize)
+      : Self.projectedTimesteps(timesteps, rowSize: placement.rowsPerCall * cell.gateSize)
+    let stream = 2 * connections.randomStream + 1 << 48
+    zoneout = (
+      hidden: try Zoneout(
+        rate: spec.hiddenZoneout, width: outputSize, timesteps: timesteps, stream: stream,
+        &placement),
+      memory: try Zoneout(
+        rate: spec.cellZoneout, width: memorySize, timesteps: timesteps, stream: stream + 1,
+        &placement)
+    )
     var tape = Tape(
       gates: try placement.reserve(projectedTimesteps, cell.gateSize),
-      finalHidden: try placement.reserve(hiddenSize))
-    if cell.hasCellState { tape.finalCell = try placement.reserve(hiddenSize) }
-    if cell.keepsExtra { tape.extra = try placement.reserve(history, hiddenSize) }
-    tape.hidden = try placement.reserve(history, hiddenSize)
+      finalHidden: try placement.reserve(outputSize))
+    if memorySize > 0 { tape.finalMemory = try placement.reserve(memorySize) }
+    if cell.extraSize > 0 { tape.extra = try placement.reserve(history, cell.extraSize) }
+    if zoneout.memory != nil {
+      tape.candidateMemory = try placement.reserve(history, memorySize)
+    }
+    tape.hidden = try placement.reserve(history, outputSize)
     if training {
-      if cell.hasCellState { tape.cell = try placement.reserve(timesteps, hiddenSize) }
+      if memorySize > 0 { tape.memory = try placement.reserve(timesteps, memorySize) }
       if spec.recurrentDropout > 0 {
-        tape.hiddenMask = try placement.reserve(hiddenSize)
-        tape.droppedHidden = try placement.reserve(timesteps, hiddenSize)
+        tape.hiddenMask = try placement.reserve(outputSize)
+        tape.droppedHidden = try placement.reserve(timesteps, outputSize)
       }
       if spec.dropout > 0 {
         tape.inputMask = try placement.reserve(inputSize)
         tape.droppedInput = try placement.reserve(timesteps, inputSize)
       }
+      if spec.learnsInitialState { tape.initialGradients = try placement.reserve(cell.stateSize) }
+      let columns = max(inputSize, outputSize, cell.parameters.isEmpty ? 0 : hiddenSize)
       placement.requireScratch(
         max(
-          transposedProductScratch(columns: max(inputSize, hiddenSize), depth: .max),
+          transposedProductScratch(columns: columns, depth: .max),
           RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
-            + Self.stepScratch(rows: placement.rowsPerCall, hiddenSize: hiddenSize),
+            + Self.stepScratch(spec, rows: placement.rowsPerCall),
           timesteps * inputSize))
     } else {
       placement.requireScratch(
-        RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps))
+        RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
+          + cell.scratchSize(rows: placement.rowsPerCall))
     }
     self.tape = tape
-
-    weightIH = placement.parameters("weight_ih" + spec.suffix)
-    weightHH = placement.parameters("weight_hh" + spec.suffix)
-    biasIH = spec.usesBias ? placement.parameters("bias_ih" + spec.suffix) : nil
-    biasHH = spec.hasRecurrentBias ? placement.parameters("bias_hh" + spec.suffix) : nil
-    gradientPieces = cell.recurrentGradients.flatMap(GradientPiece.pieces)
+    let parameters = placement.parameters
+    initialStates = spec.initialStateNames.map { parameters($0) }
+    gradientTaskList = RecurrentGradients(spec, tape, connections, parameters, timesteps)
   }
 
   /// As many timesteps as keep the projection of a shard's rows in a second-level cache, but no fewer
@@ -167,93 +188,59 @@ final class RecurrentRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  /// Rows of the weights whose gradients are made of the same array: those of both weights where one
-  /// array serves both, because it is packed only once then.
-  private struct GradientPiece {
-    let rows: Range<Int>
-    let gradient: RecurrentGradient.Gradient
-    /// Whether the rows of weight_ih get their gradient, too.
-    let includesInput: Bool
-    /// What the gradient of the rows of weight_hh takes; nil: they have a piece of their own.
-    let recurrentInput: RecurrentGradient.Input?
-    let parts: GradientParts
-
-    private init(
-      _ rows: Range<Int>, _ gradient: RecurrentGradient.Gradient, includesInput: Bool,
-      _ recurrentInput: RecurrentGradient.Input?
-    ) {
-      self.rows = rows
-      self.gradient = gradient
-      self.includesInput = includesInput
-      self.recurrentInput = recurrentInput
-      parts = GradientParts(rows: rows.count)
-    }
-
-    static func pieces(_ part: RecurrentGradient) -> [GradientPiece] {
-      switch part.gradient {
-      case .gates:
-        [GradientPiece(part.rows, .gates, includesInput: true, part.input)]
-      case .extra:
-        [
-          GradientPiece(part.rows, .gates, includesInput: true, nil),
-          GradientPiece(part.rows, .extra, includesInput: false, part.input),
-        ]
-      }
-    }
-  }
-
-  var gradientTasks: Int { gradientPieces.reduce(0) { $0 + $1.parts.count } }
+  var gradientTasks: Int { gradientTaskList.count }
 
   func addGradients(task: Int, batch: Int, _ pass: Pass) {
-    var task = task
-    for piece in gradientPieces {
-      if task < piece.parts.count {
-        let part = piece.parts.range(task)
-        let first = piece.rows.lowerBound
-        addGradients(piece, first + part.lowerBound..<first + part.upperBound, batch, pass)
-        return
-      }
-      task -= piece.parts.count
-    }
+    gradientTaskList.add(task: task, batch: batch, pass.validity(to.input.validity), pass)
   }
 
-  /// d weight[rows] += Σ gradientᵀ input and d bias[rows] += Σ gradient, over all rows and timesteps.
-  private func addGradients(
-    _ piece: GradientPiece, _ rows: Range<Int>, _ batch: Int, _ pass: Pass
-  ) {
-    let array = piece.gradient == .gates ? tape.gates : tape.extra
-    let column =
-      piece.gradient == .gates ? rows.lowerBound : rows.lowerBound - piece.rows.lowerBound
-    let x = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
-    let input = piece.includesInput ? target(rows, with: x, weightIH, biasIH, pass) : nil
-    let recurrent = piece.recurrentInput.map { kind in
-      let hidden = tape.droppedHidden.isNone ? tape.hidden : tape.droppedHidden
-      return target(
-        rows, with: kind == .recurrentInput ? hidden : tape.extra, weightHH, biasHH, pass)
-    }
-    guard let first = input ?? recurrent else { return }
-    accumulateTransposedProduct(
-      a: pass.pointer(array) + column, aStride: array.width / timesteps, rows: rows.count,
-      into: first, and: input == nil ? nil : recurrent,
-      depth: Validity.sequences(
-        pass.validity(to.input.validity), rows: 0..<batch, timesteps: timesteps),
-      scratch: pass.scratch)
-  }
-
-  private func target(
-    _ rows: Range<Int>, with input: Slot, _ weight: PlacedParameter, _ bias: PlacedParameter?,
-    _ pass: Pass
-  ) -> TransposedTarget {
-    let width = input.width / timesteps
-    return TransposedTarget(
-      b: pass.pointer(input), bStride: width, columns: width,
-      c: weight.gradient(pass) + rows.lowerBound * width, cStride: width,
-      sums: bias.map { $0.gradient(pass) + rows.lowerBound })
-  }
+  /// Of the product with weight_ih.
+  var inputGradient: TapeColumns { gradientTaskList.input }
 
   // MARK: Places
 
-  /// A slot `[B, H]` as rows.
+  /// A hidden state and a memory, of some rows.
+  struct State {
+    let hidden: Rows
+    let memory: Rows
+  }
+
+  /// One of the states of a row: the hidden state, then the memories.
+  func part(_ index: Int, of state: State, _ i: Int) -> (MutableValues, count: Int) {
+    index == 0
+      ? (state.hidden[i], outputSize)
+      : (state.memory[i] + (index - 1) * hiddenSize, hiddenSize)
+  }
+
+  /// Where a state begins in what a stream keeps of the layer.
+  func streamOffset(_ index: Int) -> Int {
+    index == 0 ? 0 : outputSize + (index - 1) * hiddenSize
+  }
+
+  func finalState(_ rows: Range<Int>, _ pass: Pass) -> State {
+    State(
+      hidden: self.rows(tape.finalHidden, rows, pass),
+      memory: self.rows(tape.finalMemory, rows, pass))
+  }
+
+  /// Where the state lies that enters a step. After the last step that takes rows, it is the final one.
+  func state(entering step: Int, _ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass)
+    -> State
+  {
+    let left = schedule.end - step
+    let final = finalState(rows, pass)
+    guard left > 0 else { return final }
+    guard pass.isTraining else {
+      // A step may not write where its product reads.
+      return left % 2 == 0
+        ? final : State(hidden: self.rows(tape.hidden, rows, pass), memory: final.memory)
+    }
+    let t = schedule.timestep(step)
+    return State(
+      hidden: state(tape.hidden, t, rows, pass), memory: state(tape.memory, t, rows, pass))
+  }
+
+  /// A slot `[B, N]` as rows.
   func rows(_ slot: Slot, _ rows: Range<Int>, _ pass: Pass) -> Rows {
     Rows(pass.base + max(0, slot.offset) + rows.lowerBound * slot.width, stride: slot.width)
   }
@@ -272,4 +259,26 @@ final class RecurrentRun: LayerRun {
   func extra(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
     pass.isTraining ? state(tape.extra, t, rows, pass) : self.rows(tape.extra, rows, pass)
   }
+
+  /// What the cell makes of the memory, before zoneout.
+  func candidateMemory(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
+    pass.isTraining
+      ? state(tape.candidateMemory, t, rows, pass) : self.rows(tape.candidateMemory, rows, pass)
+  }
+
+  func scores(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> RowScalars? {
+    to.scores.map {
+      RowScalars(
+        pass.pointer($0.values, row: rows.lowerBound) + t, stride: $0.values.width)
+    }
+  }
+
+  func scoreGradients(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> RowScalars? {
+    guard let scores = to.scores, pass.wantsGradient(scores) else { return nil }
+    return RowScalars(
+      pass.pointer(scores.gradients, row: rows.lowerBound) + t, stride: scores.gradients.width)
+  }
+
+  /// Words at the beginning of the scratch that a schedule takes.
+  func scheduleSize(_ rows: Int) -> Int { RecurrentSchedule.size(rows: rows, timesteps: timesteps) }
 }

@@ -15,9 +15,9 @@ public enum Initializer: Equatable, Sendable {
   case varianceScaling(scale: Double, fan: Fan, isUniform: Bool)
   /// Orthonormal columns (or rows, if there are fewer) times `gain`. Saxe et al. 2014.
   case orthogonal(gain: Double)
-  /// A constant with the forget gate's quarter at 1, so that an LSTM starts by remembering:
+  /// A constant with the forget gate's part at 1, so that an LSTM starts by remembering:
   /// Jozefowicz et al. 2015.
-  case forgetBias(rest: Double)
+  case forgetBias(rest: Double, gate: Int, of: Int)
 
   public enum Fan: Sendable { case input, output, mean }
 
@@ -50,9 +50,9 @@ public enum Initializer: Equatable, Sendable {
       next.fill(values, shape: shape, random: &random)
     case .orthogonal(let gain):
       fillOrthogonal(values, rows: shape[0], columns: count / max(1, shape[0]), gain, &random)
-    case .forgetBias(let rest):
-      let quarter = count / 4
-      for i in 0..<count { values[i] = i / max(1, quarter) == 1 ? 1 : Float(rest) }
+    case .forgetBias(let rest, let gate, let gates):
+      let part = count / gates
+      for i in 0..<count { values[i] = i / max(1, part) == gate ? 1 : Float(rest) }
     }
   }
 
