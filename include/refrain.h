@@ -315,7 +315,7 @@ refrain_status refrain_model_counts(const refrain_model *model, int64_t *inputs,
 
 /**
  * What an input or output looks like: type, rank and shape are written, with −1 for the sizes that
- * each call chooses (batch, timesteps). struct_size must be set; data, lengths and mask become NULL.
+ * each call chooses (batch, timesteps, and the keys of attention's weights). struct_size must be set; data, lengths and mask become NULL.
  *
  * index  from 0.
  *
@@ -325,6 +325,20 @@ refrain_status refrain_model_input(const refrain_model *model, int64_t index,
                                    refrain_tensor *description);
 refrain_status refrain_model_output(const refrain_model *model, int64_t index,
                                     refrain_tensor *description);
+
+/**
+ * The same of an output in a run over certain inputs, with every size: for models whose inputs have
+ * different numbers of timesteps, where an output has those of one of them.
+ *
+ * index   from 0.
+ * inputs  as in refrain_session_run(); their type, rank and shape alone matter.
+ *
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE or REFRAIN_ARGUMENT.
+ * Since 0.2.
+ */
+refrain_status refrain_model_output_for(const refrain_model *model, int64_t index,
+                                        const refrain_tensor *inputs, int64_t input_count,
+                                        refrain_tensor *description);
 
 /**
  * How many named parameters there are, and how many numbers in all of them. Either pointer may be

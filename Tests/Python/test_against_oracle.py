@@ -39,6 +39,99 @@ def test_layers(name: str, situation: str) -> None:
   assert_agrees(generate.problem(network, generate.SITUATIONS[situation], seed=len(name)))
 
 
+@pytest.mark.parametrize("memory", [1, 2, 7, 16, 33])
+@pytest.mark.parametrize("timesteps", [1, 2, 5, 17, 40])
+def test_attention_sizes(timesteps: int, memory: int) -> None:
+  """Fewer and more queries than keys, below and above what a kernel's tile takes."""
+  situation = generate.Situation(5, timesteps, lengths=True, mask=True, memory=memory)
+  for size, other, heads in ((6, 10, 2), (33, 20, 3), (16, 16, 1)):
+    for query in ("sequence", "itself"):
+      for kind, *positional in (("Attention", other), ("MultiHeadAttention", heads)):
+        network = generate.attention(
+          query, *positional, kind=kind, size=size, memory=other, return_weights=True
+        )
+        assert_agrees(generate.problem(network, situation, seed=timesteps))
+
+
+@pytest.mark.parametrize("name", generate.attentions())
+def test_keys_that_do_not_count_have_no_weight(name: str) -> None:
+  """Exactly 0, and zeros for those that have nothing to look at, whatever stands there."""
+  network = generate.attentions()[name]()
+  problem = generate.problem(network, generate.Situation(9, 6, True, True, memory=5), seed=3)
+  result = library.train(problem)
+  index = len(network.inputs) - 1
+  counted = ~np.isnan(problem.inputs[index]).any(axis=-1)
+  assert (result.of_inputs[index][~counted] == 0).all()
+  layer = network.layers[0]
+  if "return_weights" not in layer.options:
+    return
+  weights = result.outputs[1].reshape(len(counted), -1, counted.shape[1])
+  assert (weights[np.broadcast_to(~counted[:, np.newaxis], weights.shape)] == 0).all()
+  sums = weights.sum(axis=-1)
+  assert (np.isclose(sums, 1, atol=1e-6) | (sums == 0)).all()
+  alone = ~counted.any(axis=1)
+  assert alone.any()
+  assert (weights[alone] == 0).all()
+  if layer.kind == "Attention":
+    assert (result.outputs[0][alone] == 0).all()
+
+
+@pytest.mark.parametrize("name", generate.attentions())
+def test_attention_with_any_number_of_threads(name: str) -> None:
+  situation = generate.Situation(67, 7, lengths=True, mask=True, memory=5)
+  problem = generate.problem(generate.attentions()[name](), situation)
+  library.assert_same_bits(library.run(problem, threads=1), library.run(problem, threads=3))
+  one = library.train(problem, "threads=1")
+  for threads in (2, 3):
+    library.assert_same_bits(one, library.train(problem, f"threads={threads}"))
+
+
+def test_a_row_of_attention_does_not_depend_on_its_neighbours() -> None:
+  network = generate.networks()["attention_between"]()
+  problem = generate.problem(network, generate.Situation(20, 6, lengths=True, memory=9))
+  together = library.run(problem).outputs
+  for row in (0, 7, 19):
+    part = slice(row, row + 1)
+    alone = dataclasses.replace(
+      problem,
+      inputs=[array[part] for array in problem.inputs],
+      lengths=[lengths[part] for lengths in problem.lengths],
+    )
+    for index, output in enumerate(library.run(alone).outputs):
+      assert_close(output[0], together[index][row], 1e-6, 1e-7, f"row {row} of output {index}")
+
+
+@pytest.mark.parametrize("score", ["additive", "dot", "scaled_dot"])
+@pytest.mark.parametrize("largest", [1.0, 300.0])
+def test_attention_of_a_stream(score: str, largest: float) -> None:
+  """After each timestep, what a run gives for the sequence so far; scores may be large."""
+  model = refrain.Model(
+    f"x = Input(5)\nx -> GRU(6, return_sequences=true) -> Attention(score={score}) -> Dense(2)"
+  )
+  if score != "additive":
+    model.parameters["attention.query"] *= largest
+  x = np.random.default_rng(4).normal(size=(3, 11, 5)).astype(np.float32)
+  session = model.session(lanes=3)
+  for t in range(11):
+    found = session.step(x[:, t])
+    assert_close(found, model.predict(x[:, : t + 1]), 1e-5, 1e-6, f"timestep {t}")
+  session.reset(1)
+  found = session.step(x[:, 0])
+  assert_close(found[1], model.predict(x[:, :1])[1], 1e-5, 1e-6, "after a reset")
+
+
+def test_what_needs_a_whole_sequence_cannot_stream() -> None:
+  for rest in (
+    "[x, x] -> Attention(3)",
+    "[y, w] = x -> Attention(3, return_weights=true)",
+    "x -> MultiHeadAttention(1, causal=true)",
+    "v = x -> Pooling(mean)\n[v, x] -> RepeatVector",
+  ):
+    session = refrain.Model(f"x = Input(4)\n{rest}").session()
+    with pytest.raises(refrain.UnsupportedError, match="needs the whole sequence"):
+      session.step(np.zeros(4, np.float32))
+
+
 @pytest.mark.parametrize("name", ["dropout", "dropout_vector"])
 def test_inference_has_no_dropout(name: str) -> None:
   problem = generate.problem(generate.networks()[name](), generate.SITUATIONS["lengths"])
@@ -435,6 +528,79 @@ def _assert_kept_share(kept: np.ndarray, share: float) -> None:
   """Within five standard deviations of what chance allows."""
   deviation = (share * (1 - share) / kept.size) ** 0.5
   assert abs(kept.mean() - share) < 5 * deviation, f"{kept.mean():.4f} of {kept.size} were kept"
+
+
+def _head_masks(name: str, options: str, batch: int, timesteps: int) -> np.ndarray:
+  """The masks ``[B, heads, T, T]`` of a self-attention's first forward pass, read off its output.
+
+  With queries of 0 every weight is 1/T. Key j is the unit vector j, and the value of head h has
+  units of its own, so what is missing in the output was dropped.
+  """
+  heads = 2
+  network = Network()
+  x = network.input(timesteps)
+  network.layer("MultiHeadAttention", x, heads, name=name, key_size=timesteps, dropout=RATE)
+  width = heads * timesteps
+  value = np.zeros((3 * width, timesteps), np.float32)
+  value[2 * width :] = np.tile(np.eye(timesteps), (heads, 1))
+  masks = []
+  for head in range(heads):
+    out = np.zeros((timesteps, width), np.float32)
+    out[:, head * timesteps : (head + 1) * timesteps] = np.eye(timesteps)
+    parameters = {
+      f"{name}.in_proj_weight": value,
+      f"{name}.in_proj_bias": np.zeros(3 * width, np.float32),
+      f"{name}.out_proj.weight": out,
+      f"{name}.out_proj.bias": np.zeros(timesteps, np.float32),
+    }
+    data = np.broadcast_to(np.eye(timesteps, dtype=np.float32), (batch, timesteps, timesteps))
+    problem = Problem(network, parameters, [data.copy()])
+    masks.append(library.train(problem, options).outputs[0] * timesteps)
+  return np.stack(masks, axis=1)
+
+
+def test_attention_dropout() -> None:
+  """The masks are read off telling parameters; with them the oracle knows all."""
+  options, batch, timesteps = "seed=5", 40, 6
+  masks = _head_masks("layer", options, batch, timesteps)
+  kept = masks > 0.5
+  assert_close(masks, np.where(kept, KEPT, 0), 1e-5, what="masks")
+  _assert_kept_share(kept, 1 - RATE)
+  assert len({row.tobytes() for row in kept[:, 0]} | {row.tobytes() for row in kept[:, 1]}) > 70
+  network = generate.attention(
+    "itself", 2, kind="MultiHeadAttention", size=6, dropout=RATE, return_weights=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, timesteps, lengths=True, mask=True))
+  exact = np.where(kept, KEPT, 0.0)
+  expected = solve(problem, [Masks({"layer": of_row}) for of_row in exact])
+  assert_results(library.train(problem, options), expected, OUTPUT, GRADIENT, ABSOLUTE)
+  assert_results(library.run(problem), Result(solve(problem).outputs), OUTPUT, GRADIENT, ABSOLUTE)
+
+  # A single head has the first head's masks, for the numbers of a row are drawn in one sequence.
+  network = generate.attention(
+    "itself", 1, kind="MultiHeadAttention", size=6, dropout=RATE, causal=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, timesteps, lengths=True))
+  expected = solve(problem, [Masks({"layer": of_row[:1]}) for of_row in exact])
+  assert_results(library.train(problem, options), expected, OUTPUT, GRADIENT, ABSOLUTE)
+
+
+@pytest.mark.parametrize("score", ["additive", "dot", "general", "scaled_dot"])
+def test_dropout_of_single_attention(score: str) -> None:
+  """Memory j is the unit vector j, so that a context shows which weights were dropped."""
+  keys, batch = 5, 50
+  network = generate.attention(
+    "sequence", kind="Attention", score=score, memory=keys, dropout=RATE, return_weights=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, 3, memory=keys))
+  problem.inputs[1] = np.broadcast_to(np.eye(keys, dtype=np.float32), (batch, keys, keys)).copy()
+  context, weights = library.train(problem, "seed=8").outputs
+  kept = context != 0
+  _assert_kept_share(kept, 1 - RATE)
+  assert_close(weights.sum(axis=-1), np.ones((batch, 3)), 1e-6, what="weights that are given")
+  masks = [Masks({"layer": np.where(of_row, KEPT, 0.0)}) for of_row in kept]
+  expected = solve(problem, masks)
+  assert_results(library.train(problem, "seed=8"), expected, OUTPUT, GRADIENT, ABSOLUTE)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])

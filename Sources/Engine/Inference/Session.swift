@@ -202,7 +202,7 @@ private final class Stream {
     guard unstreamable.isEmpty else {
       throw EngineError.unsupported(
         "the model cannot take one timestep at a time: \(unstreamable.joined(separator: ", ")) "
-          + "reads the sequence from its end")
+          + "needs the whole sequence")
     }
     if let node = model.graph.nodes.first(where: {
       $0.layer is any RecurrentLayerType && $0.inputs.count > 1

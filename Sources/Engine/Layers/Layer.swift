@@ -22,6 +22,14 @@ public struct ValueShape: Equatable, Sendable {
   public var hasTime: Bool
   /// Sizes after batch and timesteps; empty for ids.
   public var features: [Int]
+  /// The number of timesteps where the model fixes it, as in `RepeatVector(20)`; nil where that of an
+  /// input decides. The model's builder hands it on from layer to layer.
+  public internal(set) var timesteps: Int?
+  /// Whether a last axis follows that has an element for each timestep of another sequence: weights of
+  /// attention. Such a value can be an output of the model; no layer takes it.
+  public var hasKeys = false
+  /// The size of that axis where the model fixes it.
+  public internal(set) var keys: Int?
 
   public init(_ type: ElementType = .float, hasTime: Bool, features: [Int]) {
     self.type = type
@@ -29,13 +37,13 @@ public struct ValueShape: Equatable, Sendable {
     self.features = features
   }
 
-  /// Elements of one row at one timestep.
+  /// Elements of one row at one timestep, for each key if there are keys.
   public var width: Int { features.reduce(1, *) }
   /// Size of the last axis, which Dense, LayerNorm and softmax work on.
   var lastAxis: Int { features.last ?? 1 }
 
   /// `[−1, −1, 64]`: as messages show it.
-  var pattern: [Int] { [-1] + (hasTime ? [-1] : []) + features }
+  public var pattern: [Int] { Array(sizes(batch: nil, timesteps: nil)) }
 }
 
 /// The description of a layer in a model.
@@ -52,6 +60,11 @@ protocol Layer: Sendable {
   var canStream: Bool { get }
   /// Whether a sequence comes out in another order than it went in.
   var reordersTime: Bool { get }
+  /// The input whose timesteps the outputs have, if it is one alone; nil if all inputs with timesteps
+  /// are walked together, and so must have as many.
+  var timeSource: Int? { get }
+  /// The input whose timesteps the last axis of an output with keys counts.
+  var keySource: Int { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
   /// What was applied last to the first output, for losses that look behind it.
@@ -65,6 +78,8 @@ extension Layer {
   var parameters: [ParameterSpec] { [] }
   var canStream: Bool { true }
   var reordersTime: Bool { false }
+  var timeSource: Int? { nil }
+  var keySource: Int { 0 }
   var stateSize: Int { 0 }
   var finalActivation: OutputActivation? { nil }
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }

@@ -5,7 +5,8 @@ enum LayerRegistry {
     InputLayer.self, EmbeddingLayer.self,
     RNNLayer.self, LSTMLayer.self, GRULayer.self, BidirectionalLayer.self,
     DenseLayer.self, ActivationLayer.self, DropoutLayer.self, LayerNormLayer.self,
-    ConcatLayer.self, AddLayer.self, PoolingLayer.self,
+    ConcatLayer.self, AddLayer.self, MultiplyLayer.self, PoolingLayer.self, RepeatVectorLayer.self,
+    AttentionLayer.self, MultiHeadAttentionLayer.self,
   ]
 
   /// The layers' signatures, each with the option that all have.

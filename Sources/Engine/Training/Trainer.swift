@@ -363,9 +363,11 @@ func checkOutputs(_ views: [TensorView], _ model: Model, _ batch: Batch) throws 
     throw EngineError.count(name: "outputs", expected: model.outputCount, found: views.count)
   }
   for (index, view) in views.enumerated() {
-    let value = model.graph.values[model.graph.outputs[index]]
-    let timesteps = value.timeAxis.map { batch.inputs[$0].timesteps }
-    try view.check(value.shape, batch: batch.count, timesteps: timesteps)
+    let value = model.graph.outputs[index]
+    let timesteps = model.graph.timesteps(of: value) { batch.inputs[$0].timesteps }
+    let keys = model.graph.keys(of: value) { batch.inputs[$0].timesteps }
+    try view.check(
+      model.outputShape(index), batch: batch.count, timesteps: timesteps, keys: keys)
   }
 }
 
