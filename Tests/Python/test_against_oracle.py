@@ -379,6 +379,84 @@ def test_several_outputs_have_several_losses() -> None:
     assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [0.25, 3.0], [0.0, 2.0]])
+def test_losses_have_weights(weights: list[float]) -> None:
+  """The loss is the weighted sum, in training, in a fit and in an evaluation."""
+  network = Network()
+  x = network.input(5)
+  states = network.layer("GRU", x, 4, return_sequences=True)
+  numbers = network.layer("Dense", states, 2)
+  classes = network.layer("Dense", network.layer("Pooling", states, "mean"), 3)
+  network.outputs(numbers, classes)
+  problem = generate.problem(network, generate.SITUATIONS["lengths"])
+  targets = [_targets("numbers", (7, 6))[..., :2].copy(), _targets("classes", (7,)) % 3]
+  parameters = {key: Tensor(value) for key, value in problem.parameters.items()}
+  values = network.run(parameters, [Tensor(problem.inputs[0])], problem.lengths)
+  total = LOSSES["mse"](items(values[0], targets[0])) * weights[0]
+  total = total + LOSSES["crossentropy"](items(values[1], targets[1])) * weights[1]
+  total.backward()
+  model = library.model_of(problem)
+  data = library.data_of(problem)
+  trainer = model.trainer(loss=["mse", "crossentropy"], loss_weights=weights)
+  trainer.forward(**data)
+  assert_close(trainer.backward_loss(targets), total.value, OUTPUT, what="loss")
+  for key, parameter in parameters.items():
+    assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
+  measured = model.evaluate(
+    **_named(data), y=targets, loss=["mse", "crossentropy"], loss_weights=weights
+  )
+  assert_close(measured.loss, total.value, OUTPUT, what="evaluated loss")
+  history = model.fit(
+    **_named(data),
+    y=targets,
+    loss=["mse", "crossentropy"],
+    loss_weights=weights,
+    optimizer="SGD(0)",
+    validation_data=(problem.inputs[0], targets),
+    validation_lengths=problem.lengths,
+    verbose=0,
+  )
+  assert_close(history["loss"][0], total.value, OUTPUT, what="loss of a fit")
+  assert_close(history["val_loss"][0], total.value, OUTPUT, what="validation loss")
+  assert_close(model.evaluate(**_named(data), y=targets).loss, total.value, OUTPUT)
+
+
+def _named(data: dict[str, object]) -> dict[str, object]:
+  return {name: value for name, value in data.items() if value is not None}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_output_without_a_loss(at: int) -> None:
+  """It has no target and no gradient, and figures are those of the other."""
+  network = Network()
+  x = network.input(5)
+  pooled, weights = network.layer("Attention", x, 4, return_weights=True)
+  classes = network.layer("Dense", pooled, 3, activation="softmax")
+  network.outputs(*([weights, classes] if at else [classes, weights]))
+  problem = generate.problem(network, generate.SITUATIONS["lengths_mask"])
+  target = _targets("classes", (8,)) % 3
+  parameters = {key: Tensor(value) for key, value in problem.parameters.items()}
+  values = network.run(parameters, [Tensor(problem.inputs[0])], problem.lengths, problem.mask)
+  total = LOSSES["crossentropy"](items(values[at], target), of="probabilities")
+  total.backward()
+  model = library.model_of(problem)
+  data = library.data_of(problem)
+  loss = [None, "crossentropy"] if at else ["crossentropy", None]
+  trainer = model.trainer(loss=loss)
+  trainer.forward(**data)
+  assert_close(trainer.backward_loss(target), total.value, OUTPUT, what="loss")
+  for key, parameter in parameters.items():
+    assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
+  measured = model.evaluate(**data, y=target, loss=loss)
+  assert_close(measured.loss, total.value, OUTPUT, what="evaluated loss")
+  predicted = model.predict(**data)[at].argmax(axis=-1)
+  assert_close(measured.accuracy, (predicted == target).mean(), 1e-6, what="accuracy")
+  history = model.fit(**data, y=target, loss=loss, optimizer="SGD(0)", verbose=0)
+  assert_close(history["loss"][0], total.value, OUTPUT, what="loss of a fit")
+  with pytest.raises(refrain.UnsupportedError, match="can have no loss"):
+    model.trainer(loss=["mse", "mse"])
+
+
 # -- whole updates
 
 OPTIMIZER_CASES: dict[str, dict[str, object]] = {

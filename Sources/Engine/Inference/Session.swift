@@ -181,10 +181,10 @@ public final class Session {
   /// Measures the model on a data set.
   public func evaluate(_ data: DataSource, options text: String) throws -> EvaluationResult {
     let options = try EvaluationOptions(text)
-    let objective = try Objective(options.losses, model)
+    let objective = try Objective(options.losses, weights: options.lossWeights, model)
     let evaluation = try Evaluation(
       data, objective, model, pool: pool, batchSize: options.batchSize)
-    return try evaluation.measure(objective, model)
+    return try evaluation.measure(objective)
   }
 }
 
