@@ -135,8 +135,9 @@ struct AttentionLayer: Layer {
   var timeSource: Int? { 0 }
   var keySource: Int { hasLearnedQuery ? 0 : 1 }
 
-  /// A sequence is summed up as it comes: the weights of what has come change only by a factor. A
-  /// query that changes, and weights that are given, need all keys.
+  /// A sequence is summed up as it comes: the weights of what has come change only by a factor. Weights
+  /// that are given, and a query that changes, need all keys. (Queries could come step by step to a
+  /// memory that is there from the start: only their own projection belongs to a step.)
   var canStream: Bool { hasLearnedQuery && !returnsWeights }
   /// The sum of the powers so far, the largest score, and the weighted sum.
   var stateSize: Int { canStream ? 2 + memorySize : 0 }

@@ -8,7 +8,8 @@
 
 import Kernels
 
-/// The weights of a layer's heads, for every row and kept for backward, and the steps around them.
+/// The weights of a layer's heads, and the steps around them. Training keeps the weights of all rows,
+/// heads · Tq · Tk numbers each, for backward; inference has those of one head at a time.
 struct AttentionHeads {
   let count: Int
   let queryTimesteps: Int
@@ -18,9 +19,10 @@ struct AttentionHeads {
   /// `[heads, Tq, Tk]`; in training alone, as the masks.
   private let weights: Slot
   private let masks: Slot
-  /// The thread's scratch: a packed matrix, then the scores' gradients, then weights after dropout,
-  /// each `[Tq, Tk]`, then a row of keys.
+  /// The thread's scratch: a packed matrix, then in training the scores' gradients and the weights
+  /// after dropout, in inference the weights of one head, each `[Tq, Tk]`, then a row of keys.
   private let packed: Int
+  private let keyRow: Int
   /// Where scratch that the layer itself may use begins.
   let scratchEnd: Int
 
@@ -46,7 +48,8 @@ struct AttentionHeads {
     masks = isTraining && dropout > 0 ? try placement.reserve(count, queries, keys) : .none
     packed = max(
       productScratch(depth: size, columns: keys), productScratch(depth: longest, columns: size))
-    scratchEnd = packed + 2 * queries * keys + keys
+    keyRow = packed + (isTraining ? 2 : 1) * queries * keys
+    scratchEnd = keyRow + keys
     placement.requireScratch(scratchEnd + ownScratch)
   }
 
@@ -63,8 +66,7 @@ struct AttentionHeads {
     -> StridedMatrix
   {
     let base =
-      weights.isNone
-      ? pass.scratch + packed + area : pass.pointer(weights, row: row) + head * area
+      weights.isNone ? pass.scratch + packed : pass.pointer(weights, row: row) + head * area
     return matrix(base, queries, keys)
   }
 
@@ -101,7 +103,7 @@ struct AttentionHeads {
     values: StridedMatrix, context: StridedMatrix, _ pass: Pass
   ) {
     keys.softmax(
-      scores, scale: scale, width: keyTimesteps, scratch: pass.scratch + packed + 2 * area)
+      scores, scale: scale, width: keyTimesteps, scratch: pass.scratch + keyRow)
     multiply(
       dropped(head, scores, row: row, pass), values, into: context, scratch: pass.scratch)
   }
