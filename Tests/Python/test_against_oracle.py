@@ -101,6 +101,57 @@ def test_a_row_of_attention_does_not_depend_on_its_neighbours() -> None:
       assert_close(output[0], together[index][row], 1e-6, 1e-7, f"row {row} of output {index}")
 
 
+@pytest.mark.parametrize(
+  "name", [*generate.attentions(), "attention_between", "repeated", "gated", "residual"]
+)
+def test_attention_survives_its_file(name: str) -> None:
+  """The file's own sample is verified when it is loaded; all answers stay the same."""
+  problem = generate.problem(generate.networks()[name](), generate.SITUATIONS["lengths_mask"])
+  model = library.model_of(problem)
+  loaded = refrain.load(model.to_bytes())
+  assert loaded.notation == model.notation == refrain.Model(model.notation).notation
+  assert loaded.outputs == model.outputs
+  data = library.data_of(problem)
+  for found, expected in zip(
+    library.as_list(loaded.predict(**data)), library.as_list(model.predict(**data)), strict=True
+  ):
+    assert (found == expected).all()
+
+
+def test_a_fit_sees_no_padding() -> None:
+  """Batches are cut to what their longest sequences need, queries and keys each to their own."""
+  random = np.random.default_rng(5)
+  query, memory = random.normal(size=(40, 9, 4)), random.normal(size=(40, 13, 3))
+  lengths = [random.integers(0, 10, 40), random.integers(0, 14, 40)]
+  target = random.normal(size=(40, 4))
+
+  def padded(array: np.ndarray, more: int) -> np.ndarray:
+    return np.pad(array, ((0, 0), (0, more), (0, 0)), constant_values=np.nan).astype(np.float32)
+
+  def losses(more: int) -> list[float]:
+    model = refrain.Model(
+      "q = Input(4)\nm = Input(3)\n"
+      "[c, w] = [q, m] -> Attention(5, return_weights=true)\n"
+      "s = [q, c] -> Concat -> MultiHeadAttention(7, causal=true)\n"
+      "y = [s, m] -> MultiHeadAttention(1, key_size=6) -> Attention(score=dot) -> Dense(4)\n"
+      "[w, y]",
+      seed=2,
+    )
+    history = model.fit(
+      [padded(query, more), padded(memory, 2 * more)],
+      target,
+      lengths=lengths,
+      loss=[None, "mse"],
+      epochs=3,
+      batch_size=8,
+      verbose=0,
+    )
+    return history["loss"]
+
+  assert losses(0) == losses(40)
+  assert losses(0)[-1] < losses(0)[0]
+
+
 @pytest.mark.parametrize("score", ["additive", "dot", "scaled_dot"])
 @pytest.mark.parametrize("largest", [1.0, 300.0])
 def test_attention_of_a_stream(score: str, largest: float) -> None:
