@@ -475,8 +475,9 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE (the model's input is of
  * another kind) or REFRAIN_UNSUPPORTED (the model needs whole sequences: it has a Bidirectional or
- * go_backwards layer, RepeatVector, or attention other than Attention of one input without its
- * weights). Since 0.1.
+ * go_backwards layer, attention that has more than one query or gives its weights, or RepeatVector of
+ * something that was a sequence). An input without timesteps stays the same until a lane is reset.
+ * Since 0.1.
  */
 refrain_status refrain_session_step(refrain_session *session, const float *x, float *y);
 

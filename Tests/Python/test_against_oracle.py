@@ -174,13 +174,33 @@ def test_attention_of_a_stream(score: str, largest: float) -> None:
 def test_what_needs_a_whole_sequence_cannot_stream() -> None:
   for rest in (
     "[x, x] -> Attention(3)",
+    "v = x -> Pooling(last)\n[v, x] -> Attention(3)",
+    "v = Input(3, time=false)\nr = v -> RepeatVector(5)\n[x, r] -> Attention(3)",
     "[y, w] = x -> Attention(3, return_weights=true)",
     "x -> MultiHeadAttention(1, causal=true)",
     "v = x -> Pooling(mean)\n[v, x] -> RepeatVector",
   ):
-    session = refrain.Model(f"x = Input(4)\n{rest}").session()
+    model = refrain.Model(f"x = Input(4)\n{rest}")
+    frames = [np.zeros(size.shape[-1], np.float32) for size in model.inputs]
     with pytest.raises(refrain.UnsupportedError, match="needs the whole sequence"):
-      session.step(np.zeros(4, np.float32))
+      model.session().step(frames if len(frames) > 1 else frames[0])
+
+
+def test_a_stream_with_an_input_that_stays() -> None:
+  """A given query, and a vector at every timestep, as long as both stay what they are."""
+  model = refrain.Model(
+    "x = Input(5)\nv = Input(3, time=false)\n"
+    "u = v -> Dense(4, activation=tanh)\nr = [u, x] -> RepeatVector\n"
+    "s = [x, r] -> Concat -> GRU(6, return_sequences=true)\n"
+    "c = [u, s] -> Attention(7)\nd = [u, s] -> Attention(score=general)\n[c, d] -> Concat"
+  )
+  random = np.random.default_rng(6)
+  x = random.normal(size=(2, 8, 5)).astype(np.float32)
+  v = random.normal(size=(2, 3)).astype(np.float32)
+  session = model.session(lanes=2)
+  for t in range(8):
+    found = session.step([x[:, t], v])
+    assert_close(found, model.predict([x[:, : t + 1], v]), 1e-5, 1e-6, f"timestep {t}")
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropout_vector"])

@@ -54,6 +54,8 @@ struct AttentionLayer: Layer {
   /// Size of the vectors that scores are made of.
   let scoreSize: Int
   let hasLearnedQuery: Bool
+  /// Whether there is one query for the whole memory.
+  let hasOneQuery: Bool
   let returnsWeights: Bool
   let dropout: Float
   let usesBias: Bool
@@ -70,6 +72,7 @@ struct AttentionLayer: Layer {
           + "the memory is one")
     }
     hasLearnedQuery = inputs.count == 1
+    hasOneQuery = hasLearnedQuery || !inputs[0].hasTime
     score = Score(rawValue: call.text("score")) ?? .additive
     returnsWeights = call.boolean("return_weights")
     dropout = Float(call.number("dropout"))
@@ -82,11 +85,11 @@ struct AttentionLayer: Layer {
     parameters = Self.parameters(
       score, querySize: hasLearnedQuery ? nil : querySize, memorySize: memorySize, units: scoreSize,
       usesBias: usesBias, call)
-    let hasTime = !hasLearnedQuery && inputs[0].hasTime
-    var weights = ValueShape(hasTime: hasTime, features: [])
+    var weights = ValueShape(hasTime: !hasOneQuery, features: [])
     weights.hasKeys = true
     outputs =
-      [ValueShape(hasTime: hasTime, features: [memorySize])] + (returnsWeights ? [weights] : [])
+      [ValueShape(hasTime: !hasOneQuery, features: [memorySize])]
+      + (returnsWeights ? [weights] : [])
   }
 
   private static func check(
@@ -135,12 +138,13 @@ struct AttentionLayer: Layer {
   var timeSource: Int? { 0 }
   var keySource: Int { hasLearnedQuery ? 0 : 1 }
 
-  /// A sequence is summed up as it comes: the weights of what has come change only by a factor. Weights
-  /// that are given, and a query that changes, need all keys. (Queries could come step by step to a
-  /// memory that is there from the start: only their own projection belongs to a step.)
-  var canStream: Bool { hasLearnedQuery && !returnsWeights }
+  /// With one query, learned or given, a sequence is summed up as it comes: the weights of what has come
+  /// change only by a factor. A query that changes, and weights that are given, need all keys. (Queries
+  /// could come step by step to a memory that is there from the start: only their own projection
+  /// belongs to a step.)
+  func canStream(_ changes: [Bool]) -> Bool { stateSize > 0 && (hasLearnedQuery || !changes[0]) }
   /// The sum of the powers so far, the largest score, and the weighted sum.
-  var stateSize: Int { canStream ? 2 + memorySize : 0 }
+  var stateSize: Int { hasOneQuery && !returnsWeights ? 2 + memorySize : 0 }
 
   /// The maps of the query and of the keys, where there are any. The bias is the query's; without one
   /// it stands in the query's place.

@@ -58,6 +58,11 @@ protocol Layer: Sendable {
   var parameters: [ParameterSpec] { get }
   /// Whether it can run one timestep at a time, without knowing later ones.
   var canStream: Bool { get }
+  /// The same where it depends on the inputs.
+  ///
+  /// - Parameter changes: for each input, whether it changes from timestep to timestep, because it
+  ///   has timesteps or was made of something that has. Others stay as they are until a reset.
+  func canStream(_ changes: [Bool]) -> Bool
   /// Whether a sequence comes out in another order than it went in.
   var reordersTime: Bool { get }
   /// The input whose timesteps the outputs have, if it is one alone; nil if all inputs with timesteps
@@ -77,6 +82,7 @@ protocol Layer: Sendable {
 extension Layer {
   var parameters: [ParameterSpec] { [] }
   var canStream: Bool { true }
+  func canStream(_ changes: [Bool]) -> Bool { canStream }
   var reordersTime: Bool { false }
   var timeSource: Int? { nil }
   var keySource: Int { 0 }

@@ -17,8 +17,9 @@ struct RepeatVectorLayer: Layer {
 
   let outputs: [ValueShape]
   let timeSource: Int?
-  /// The vector of a stream may be that of the timesteps so far, which a run never repeats.
-  let canStream = false
+
+  /// A vector that changes is that of the timesteps so far, which a run never repeats.
+  func canStream(_ changes: [Bool]) -> Bool { timeSource != nil && !changes[0] }
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     guard let vector = inputs.first, vector.type == .float, !vector.hasTime else {

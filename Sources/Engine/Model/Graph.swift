@@ -53,7 +53,16 @@ struct Graph: Sendable {
   fileprivate(set) var notation = ""
 
   /// Layers that cannot run without later timesteps.
-  var unstreamable: [String] { nodes.filter { !$0.layer.canStream }.map(\.name) }
+  var unstreamable: [String] {
+    var changes = values.map(\.shape.hasTime)
+    var names: [String] = []
+    for node in nodes {
+      let inputs = node.inputs.map { changes[$0] }
+      if !node.layer.canStream(inputs) { names.append(node.name) }
+      if inputs.contains(true) { for output in node.outputs { changes[output] = true } }
+    }
+    return names
+  }
 
   init(_ source: String) throws(NotationError) {
     var builder = GraphBuilder(source: source)
