@@ -321,6 +321,30 @@ def test_backward_passes_add_up() -> None:
   assert all((trainer.gradients[name] == 0).all() for name in expected)
 
 
+@pytest.mark.parametrize("name", [name for name in generate.networks() if "dropout" not in name])
+def test_a_pass_leaves_nothing_behind(name: str) -> None:
+  """What an earlier batch of the same sizes, longer and with other numbers, left in memory has no
+  influence: outputs and gradients are the bits of a trainer and a session that saw no other."""
+  network = generate.networks()[name]()
+  problem = generate.problem(network, generate.SITUATIONS["lengths_mask"], seed=2)
+  whole = dataclasses.replace(generate.SITUATIONS["lengths_mask"], lengths=False, mask=False)
+  earlier = generate.problem(network, whole, seed=9)
+  for array in earlier.inputs:
+    if array.dtype == np.float32:
+      array *= 30
+  model = library.model_of(problem)
+  trainer, session = model.trainer(), model.session()
+  for each in (earlier, problem):
+    outputs = library.as_list(trainer.forward(**library.data_of(each)))
+    weights = each.output_gradients
+    trainer.zero_gradients()
+    of_inputs = library.as_list(trainer.backward(weights if len(weights) > 1 else weights[0]))
+    run = library.as_list(session.run(**library.data_of(each)))
+  found = Result(outputs, {key: trainer.gradients[key] for key in network.shapes}, of_inputs)
+  library.assert_same_bits(found, library.train(problem))
+  library.assert_same_bits(Result(run), library.run(problem))
+
+
 # -- losses
 
 _RANDOM = np.random.default_rng(12)
