@@ -207,11 +207,6 @@ final class AttentionRun: LayerRun {
         ? memory.gradientMatrix(row, count: valid.count, columns: size, pass) : nil,
       adds: true, pass)
     backward(row, ds, pass)
-    // What lies behind a length is read by the projections.
-    if keys.value == nil { keys.clear(keys.gradients, row: row, from: valid.count, pass) }
-    if let query, query.value == nil {
-      query.clear(query.gradients, row: row, from: count, pass)
-    }
   }
 
   /// From the scores' gradients to the queries' and keys'.

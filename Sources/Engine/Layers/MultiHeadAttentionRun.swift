@@ -111,7 +111,6 @@ final class MultiHeadAttentionRun: LayerRun {
           kernels.addScaled(scores.base, by: 1 / Float(layer.heads), mean, count: area)
         }
       }
-      context.clear(context.values, row: row, from: count, pass)
     }
     outputProjection.forward(rows, pass)
   }
@@ -124,9 +123,6 @@ final class MultiHeadAttentionRun: LayerRun {
       let valid = validKeys(row, pass)
       let count = queryCount(row, pass)
       for head in 0..<layer.heads { backward(head, row, count, valid, pass) }
-      // The projections read what lies behind a length. Of self-attention both are one memory.
-      queries.clear(queries.gradients, row: row, from: count, pass)
-      keys.clear(keys.gradients, row: row, from: valid.count, pass)
     }
     for projection in projections { projection.backward(rows, pass) }
   }

@@ -2,6 +2,10 @@
 //
 // y = x Wᵀ + b for every timestep. Layers that are made of several such maps, as attention is, place
 // them here: forward, backward, and the gradients of W and b in tasks.
+//
+// The products go over all timesteps, for that is one product. What they make of a timestep behind a
+// length, from whatever lies there in a layer's own memory, goes nowhere: a value of the model is
+// cleared there before it is read, and gradients of parameters leave such timesteps out.
 
 import Kernels
 
@@ -66,12 +70,6 @@ struct VectorPlace {
     StridedMatrix(
       base: pass.pointer(slot, row: row) + column, rows: count, columns: columns,
       rowStride: stride)
-  }
-
-  /// Zeros from a timestep on, in all columns.
-  func clear(_ slot: Slot, row: Int, from count: Int, _ pass: Pass) {
-    kernels.fill(
-      pass.pointer(slot, row: row) + count * stride, 0, count: (timesteps - count) * stride)
   }
 
   /// Whether anyone asks for the gradients.
