@@ -68,6 +68,16 @@
  *     states = x -> Bidirectional(GRU(32, return_sequences=true))
  *     [states, x] -> Concat -> Pooling(mean) -> Dense(1)
  *
+ * Attention takes one sequence and learns what to look for, or [query, memory], two sequences that
+ * may differ in length; its weights can be an output of the model. Add makes residual connections:
+ *
+ *     x = Embedding(8000, 64) -> Dropout(0.1)
+ *     y = x -> LayerNorm -> MultiHeadAttention(4, causal=true)
+ *     z = [x, y] -> Add
+ *     [text, weights] = z -> Attention(32, return_weights=true)
+ *     label = text -> Dense(3, activation=softmax)
+ *     [label, weights]
+ *
  * Option texts are a list of arguments: "epochs=5, batch_size=32". refrain_describe() lists every
  * name with its options, types, defaults and meanings. A mistake is answered with line, column,
  * a caret, and the nearest known name.
@@ -77,7 +87,8 @@
  *
  * Row-major float32 [batch, timesteps, features], or int32 ids [batch, timesteps]. `lengths` gives
  * each row's valid timesteps: nothing beyond a row's length, NaN included, influences any result.
- * Length 0 is allowed and gives the initial state.
+ * Length 0 is allowed and gives the initial state. To attention, keys beyond a length or under a
+ * mask have weight 0; where there is no other, weights and context are zeros.
  *
  *
  * 7. AN EXAMPLE
@@ -224,13 +235,14 @@ typedef int (*refrain_batch_callback)(void *user, int64_t epoch, int64_t batch,
  *
  * The first size of every array is the number of sequences, the same for all. Targets of a
  * cross-entropy are int32 class ids [n] or [n, timesteps], or float probabilities with the shape
- * of the output; all others are float with the shape of the output.
+ * of the output; all others are float with the shape of the output. An output whose loss is none
+ * has no target.
  */
 typedef struct refrain_dataset {
   int64_t struct_size;                   /**< sizeof(refrain_dataset) */
   const refrain_tensor *inputs;          /**< one per input of the model, in order */
   int64_t input_count;
-  const refrain_tensor *targets;         /**< one per output of the model, in order */
+  const refrain_tensor *targets;         /**< one per output with a loss, in order */
   int64_t target_count;
   const refrain_tensor *sample_weights;  /**< float [n] or [n, timesteps], ≥ 0, or NULL: all 1 */
   refrain_batch_callback next_batch;     /**< if not NULL, supplies the batches, and inputs,
@@ -315,7 +327,8 @@ refrain_status refrain_model_counts(const refrain_model *model, int64_t *inputs,
 
 /**
  * What an input or output looks like: type, rank and shape are written, with −1 for the sizes that
- * each call chooses (batch, timesteps). struct_size must be set; data, lengths and mask become NULL.
+ * each call chooses (batch, timesteps, and the keys of attention's weights). struct_size must be
+ * set; data, lengths and mask become NULL.
  *
  * index  from 0.
  *
@@ -325,6 +338,20 @@ refrain_status refrain_model_input(const refrain_model *model, int64_t index,
                                    refrain_tensor *description);
 refrain_status refrain_model_output(const refrain_model *model, int64_t index,
                                     refrain_tensor *description);
+
+/**
+ * The same of an output in a run over certain inputs, with every size: for models whose inputs have
+ * different numbers of timesteps, where an output has those of one of them.
+ *
+ * index   from 0.
+ * inputs  as in refrain_session_run(); their type, rank and shape alone matter.
+ *
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE or REFRAIN_ARGUMENT.
+ * Since 0.2.
+ */
+refrain_status refrain_model_output_for(const refrain_model *model, int64_t index,
+                                        const refrain_tensor *inputs, int64_t input_count,
+                                        refrain_tensor *description);
 
 /**
  * How many named parameters there are, and how many numbers in all of them. Either pointer may be
@@ -337,7 +364,8 @@ refrain_status refrain_model_parameter_counts(const refrain_model *model, int64_
  * A parameter's name and shape.
  *
  * index        from 0, in the order of the layers.
- * name         text out; names are PyTorch's: "lstm.weight_ih", "lstm.bias_hh_reverse".
+ * name         text out; names are PyTorch's: "lstm.weight_ih", "lstm.bias_hh_reverse",
+ *              "multiheadattention.in_proj_weight", "multiheadattention.out_proj.weight".
  * description  type, rank and shape are written; struct_size must be set. May be NULL.
  *
  * Since 0.1.
@@ -446,8 +474,10 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  * Makes no allocation, takes no lock and makes no system call after the first call.
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE (the model's input is of
- * another kind) or REFRAIN_UNSUPPORTED (the model looks into the future: it has a Bidirectional or
- * go_backwards layer). Since 0.1.
+ * another kind) or REFRAIN_UNSUPPORTED (the model needs whole sequences: it has a Bidirectional or
+ * go_backwards layer, attention that has more than one query or gives its weights, or RepeatVector of
+ * something that was a sequence). An input without timesteps stays the same until a lane is reset.
+ * Since 0.1.
  */
 refrain_status refrain_session_step(refrain_session *session, const float *x, float *y);
 
@@ -501,7 +531,9 @@ refrain_status refrain_session_evaluate(refrain_session *session, const refrain_
  * Create a trainer, the one writer of a model.
  *
  * options  "loss=crossentropy, optimizer=Adam(learning_rate=0.001), clip_norm=5, threads=2, seed=1";
- *          see refrain_describe("trainer"). A model with several outputs takes a list of losses.
+ *          see refrain_describe("trainer"). A model with several outputs takes a list of losses,
+ *          none for an output that has none, and makes their weighted sum small:
+ *          "loss=[crossentropy, mse, none], loss_weights=[1, 0.2, 0]".
  *          loss may be left out by callers who bring their own gradients.
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_NOTATION, REFRAIN_ARGUMENT or
@@ -600,7 +632,7 @@ refrain_status refrain_trainer_backward(refrain_trainer *trainer,
 /**
  * The trainer's loss of the last forward pass, and the backward pass from it.
  *
- * targets          one per output; see refrain_dataset.
+ * targets          one per output with a loss; see refrain_dataset.
  * sample_weights   see refrain_dataset; may be NULL.
  * loss             receives the loss. May be NULL.
  * input_gradients  as in refrain_trainer_backward().

@@ -118,6 +118,23 @@ public func refrain_model_output(
   }
 }
 
+@_cdecl("refrain_model_output_for") @implementation
+public func refrain_model_output_for(
+  _ model: OpaquePointer!, _ index: Int64, _ inputs: UnsafePointer<refrain_tensor>!,
+  _ inputCount: Int64, _ description: UnsafeMutablePointer<refrain_tensor>!
+) -> refrain_status {
+  boundary {
+    let model = try CABI.model(model)
+    let index = try position(index, below: model.outputCount)
+    var views: [TensorView] = []
+    try read(inputs, inputCount, named: "inputs", into: &views)
+    let sizes = try model.outputSizes(index, for: views)
+    try describe(
+      model.outputShape(index).type, Array(sizes),
+      into: try required(description, named: "description"))
+  }
+}
+
 // MARK: Parameters
 
 @_cdecl("refrain_model_parameter_counts") @implementation

@@ -101,8 +101,7 @@ private func view(_ pointer: UnsafePointer<refrain_tensor>, named name: ArrayNam
 /// Writes what a value looks like, with −1 for sizes that each call chooses.
 func describe(_ shape: ValueShape, into description: UnsafeMutablePointer<refrain_tensor>?) throws {
   let description = try required(description, named: "description")
-  try describe(
-    shape.type, [-1] + (shape.hasTime ? [-1] : []) + shape.features, into: description)
+  try describe(shape.type, shape.pattern, into: description)
 }
 
 func describe(

@@ -206,7 +206,8 @@ private final class Sample {
   }
 
   private func reserve(_ name: String, _ shape: ValueShape) throws -> TensorView {
-    let sizes = shape.sizes(batch: Self.batch, timesteps: Self.timesteps)
+    let sizes = shape.sizes(
+      batch: Self.batch, timesteps: Self.timesteps, keys: Self.timesteps)
     let buffer = try AlignedBuffer<Float>(count: sizes.reduce(1, *))
     memory.append(buffer)
     arrays.append(

@@ -25,6 +25,8 @@ WITH(model_summary, refrain_model_summary(handle, scratch.text, 256, out_size())
 WITH(model_counts, refrain_model_counts(handle, out_size(), &scratch.other_size))
 WITH(model_input, refrain_model_input(handle, 0, (refrain_tensor[]){described()}))
 WITH(model_output, refrain_model_output(handle, 0, (refrain_tensor[]){described()}))
+WITH(model_output_for, refrain_model_output_for(handle, 0, &world.input, 1,
+                                                (refrain_tensor[]){described()}))
 WITH(model_parameter_counts,
      refrain_model_parameter_counts(handle, out_size(), &scratch.other_size))
 WITH(model_parameter, refrain_model_parameter(handle, 0, scratch.text, 256, out_size(), NULL))
@@ -118,6 +120,7 @@ static const struct {
     ROW(MODEL, model_counts),
     ROW(MODEL, model_input),
     ROW(MODEL, model_output),
+    ROW(MODEL, model_output_for),
     ROW(MODEL, model_parameter_counts),
     ROW(MODEL, model_parameter),
     ROW(MODEL, model_get_parameter),
@@ -299,6 +302,9 @@ static void null_pointers_to_models(void) {
   IS_NULL("size", refrain_model_save_memory(w->model, scratch.text, 256, NULL));
   IS_NULL("description", refrain_model_input(w->model, 0, NULL));
   IS_NULL("description", refrain_model_output(w->model, 0, NULL));
+  IS_NULL("description", refrain_model_output_for(w->model, 0, &w->input, 1, NULL));
+  refrain_tensor output = described();
+  IS_NULL("inputs", refrain_model_output_for(w->model, 0, NULL, 1, &output));
   IS_NULL("name", refrain_model_get_parameter(w->model, NULL, scratch.y, 2));
   IS_NULL("values", refrain_model_get_parameter(w->model, "dense.bias", NULL, 2));
   IS_NULL("name", refrain_model_set_parameter(w->model, NULL, w->x, 2));

@@ -20,6 +20,8 @@ static void descriptions(void) {
     REFUSED(REFRAIN_ARGUMENT, "index", refrain_model_input(world.model, index, &description));
     REFUSED(REFRAIN_ARGUMENT, "index", refrain_model_output(world.model, index, &description));
     REFUSED(REFRAIN_ARGUMENT, "index",
+            refrain_model_output_for(world.model, index, &world.input, 1, &description));
+    REFUSED(REFRAIN_ARGUMENT, "index",
             refrain_model_parameter(world.model, index, scratch.text, 256, &scratch.size, NULL));
     REFUSED(REFRAIN_ARGUMENT, "index",
             refrain_model_label(world.model, index, scratch.text, 256, &scratch.size));
@@ -45,6 +47,97 @@ static void descriptions(void) {
   REFUSED(REFRAIN_CAPACITY, "",
           refrain_model_parameter(world.model, 0, scratch.text, 2, NULL, &untouched));
   CHECK(memcmp(&untouched, &before, sizeof before) == 0);
+}
+
+/* What an output looks like for certain inputs: they must be the model's. */
+static void outputs_for_inputs(void) {
+  begin();
+  refrain_tensor description = FLOATS(NULL, 0);
+  refrain_tensor inputs[] = {world.input, world.input};
+  REFUSED(REFRAIN_SHAPE, "inputs: expected 1, found 2",
+          refrain_model_output_for(world.model, 0, inputs, 2, &description));
+  REFUSED(REFRAIN_SHAPE, "inputs: expected 1, found 0",
+          refrain_model_output_for(world.model, 0, inputs, 0, &description));
+  inputs[0].shape[2]++;
+  REFUSED(REFRAIN_SHAPE, "inputs: expected shape [2, any, 3]",
+          refrain_model_output_for(world.model, 0, inputs, 1, &description));
+  inputs[0] = world.input;
+  inputs[0].rank = 2;
+  REFUSED(REFRAIN_SHAPE, "inputs: expected shape [2, any, 3]",
+          refrain_model_output_for(world.model, 0, inputs, 1, &description));
+  refrain_model *model = make_model("q = Input(4)\nm = Input(6)\nv = Input(2, time=false)\n"
+                                    "[y, w] = [q, m] -> Attention(5, return_weights=true)\n"
+                                    "r = [v, m] -> RepeatVector\nn = v -> RepeatVector(11)\n"
+                                    "[p, u] = [v, n] -> Attention(return_weights=true)\n"
+                                    "[y, w, r, n, u]",
+                                    1);
+  static float x[2 * 7 * 6];
+  refrain_tensor given[] = {FLOATS(x, 2, 3, 4), FLOATS(x, 2, 7, 6), FLOATS(x, 2, 2)};
+  static const int64_t expected[][4] = {
+      {3, 2, 3, 6}, {3, 2, 3, 7}, {3, 2, 7, 2}, {3, 2, 11, 2}, {2, 2, 11, 0}};
+  for (int64_t i = 0; i < COUNT_OF(expected); i++) {
+    REQUIRE_OK(refrain_model_output_for(model, i, given, 3, &description));
+    CHECK_EQUAL(description.rank, expected[i][0]);
+    CHECK(memcmp(description.shape, &expected[i][1], 3 * sizeof(int64_t)) == 0);
+    CHECK_EQUAL(description.type, REFRAIN_FLOAT32);
+    CHECK(description.data == NULL);
+  }
+  given[1].shape[0] = 3;
+  REFUSED(REFRAIN_SHAPE, "inputs[1]", refrain_model_output_for(model, 0, given, 3, &description));
+  refrain_model_release(model);
+}
+
+/* Attention and its companions where they cannot stand. */
+static void attention_that_cannot_be(void) {
+  begin();
+  static const struct {
+    const char *notation, *fragment;
+  } wrong[] = {
+      {"Input(3) -> Attention(0)", "units: expected an integer of 1"},
+      {"Input(3) -> Attention(score=bilinear)", "one of additive, dot, general, scaled_dot"},
+      {"Input(3) -> Attention(score=dott)", "did you mean 'dot'?"},
+      {"Input(3) -> Attention(4, score=dot)", "units with score=additive only"},
+      {"Input(3) -> Attention(score=general)", "use score=dot, or [query, memory]"},
+      {"Input(3) -> Attention(dropout=1)", "dropout"},
+      {"Input(3, time=false) -> Attention(4)", "takes a float sequence"},
+      {"Input([3, 2]) -> Attention(4)", "takes a float sequence"},
+      {"x = Input(ids)\nx -> Attention(4)", "takes a float sequence"},
+      {"q = Input(3)\nm = Input(3, time=false)\n[q, m] -> Attention(4)", "memory"},
+      {"q = Input(3)\nm = Input(4)\n[q, m] -> Attention(score=dot)", "found 3 and 4"},
+      {"q = Input(3)\nm = Input(4)\n[q, m] -> Attention(score=scaled_dot)", "found 3 and 4"},
+      {"q = Input(3)\n[q, q, q] -> Attention(4)", "[query, memory]"},
+      {"x = Input(3)\n[y, w] = x -> Attention(4, return_weights=true)\nw -> Dense(2)",
+       "Dense cannot take weights of attention"},
+      {"x = Input(3)\n[y, w] = x -> Attention(4, return_weights=true)\n[w, y] -> Concat",
+       "Concat cannot take weights of attention"},
+      {"x = Input(3)\n[y, w] = x -> Attention(4)", "2 names for 1 values"},
+      {"Input(3) -> MultiHeadAttention", "needs 'heads'"},
+      {"Input(3) -> MultiHeadAttention(2)", "3 is no multiple of 2; give key_size"},
+      {"Input(4) -> MultiHeadAttention(0)", "heads"},
+      {"Input(4) -> MultiHeadAttention(2, key_size=0)", "key_size"},
+      {"Input(4) -> MultiHeadAttention(2147483647, key_size=2147483647)", ""},
+      {"Input(4, time=false) -> MultiHeadAttention(2)", "takes a float sequence"},
+      {"q = Input(4)\nm = Input(4)\n[q, m] -> MultiHeadAttention(2, causal=true)", "causal"},
+      {"a = Input(4)\n[a] -> Multiply", "two or more"},
+      {"a = Input(4)\nb = Input(3)\n[a, b] -> Multiply", "[-1, -1, 4], [-1, -1, 3]"},
+      {"a = Input(4)\nb = Input(4, time=false)\n[a, b] -> Multiply", "fit together"},
+      {"Input(4, time=false) -> RepeatVector", "RepeatVector(20)"},
+      {"Input(4, time=false) -> RepeatVector(0)", "n: expected an integer of 1"},
+      {"Input(4) -> RepeatVector(3)", "without timesteps"},
+      {"a = Input(4, time=false)\nb = Input(4)\n[a, b] -> RepeatVector(3)", "[x, sequence]"},
+      {"a = Input(4, time=false)\n[a, a] -> RepeatVector", "[x, sequence]"},
+      {"a = Input(4, time=false)\nb = Input(4)\nc = a -> RepeatVector(3)\n[b, c] -> Add",
+       "whose shapes fit together"},
+      {"a = Input(4, time=false)\nb = Input(4)\nc = a -> RepeatVector(3)\n[b, c] -> Concat",
+       "cannot join sequences of an input's and 3 timesteps"},
+      {"a = Input(4, time=false)\nb = a -> RepeatVector(3)\nc = a -> RepeatVector(4)\n"
+       "[b, c] -> Multiply",
+       "cannot join sequences of 3 and 4 timesteps"},
+  };
+  for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
+    REFUSED_CASE(wrong[i].notation, EITHER(REFRAIN_NOTATION, REFRAIN_MEMORY), wrong[i].fragment,
+                 refrain_model_create(wrong[i].notation, 1, (refrain_model **)&scratch.handle));
+  }
 }
 
 static void parameters(void) {
@@ -176,6 +269,8 @@ static void models_with_nan_are_not_saved(void) {
 
 void errors_in_models(void) {
   RUN(descriptions);
+  RUN(outputs_for_inputs);
+  RUN(attention_that_cannot_be);
   RUN(parameters);
   RUN(attachments);
   RUN(saving_into_too_little_memory);

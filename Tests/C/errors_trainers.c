@@ -39,13 +39,18 @@ static void options_of_trainers(void) {
       {"loss=crossentropy(label_smoothing=1)", "label_smoothing"},
       {"loss=crossentropy(class_weights=[1, -1])", "class_weights"},
       {"loss=huber(0)", "column"},
+      {"loss=[mse, nome]", "nome"},
+      {"loss=mse, loss_weights=2", "loss_weights: expected a list"},
+      {"loss=mse, loss_weights=[-1]", "loss_weights"},
+      {"loss=mse, loss_weights=[none]", "loss_weights"},
   };
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {
     REFUSED_CASE(
         wrong[i].options, REFRAIN_NOTATION, wrong[i].fragment,
         refrain_trainer_create(world.model, wrong[i].options, (refrain_trainer **)&scratch.handle));
   }
-  static const char *const misfits[] = {"loss=[mse, mse]", "loss=binary_crossentropy",
+  static const char *const misfits[] = {"loss=[mse, mse]", "loss=binary_crossentropy", "loss=[none]",
+                                        "loss=[mse, none]", "loss=mse, loss_weights=[1, 1]",
                                         "loss=crossentropy(class_weights=[1, 1, 1])"};
   for (int64_t i = 0; i < COUNT_OF(misfits); i++) {
     REFUSED_CASE(

@@ -39,6 +39,170 @@ def test_layers(name: str, situation: str) -> None:
   assert_agrees(generate.problem(network, generate.SITUATIONS[situation], seed=len(name)))
 
 
+@pytest.mark.parametrize("memory", [1, 2, 7, 16, 33])
+@pytest.mark.parametrize("timesteps", [1, 2, 5, 17, 40])
+def test_attention_sizes(timesteps: int, memory: int) -> None:
+  """Fewer and more queries than keys, below and above what a kernel's tile takes."""
+  situation = generate.Situation(5, timesteps, lengths=True, mask=True, memory=memory)
+  for size, other, heads in ((6, 10, 2), (33, 20, 3), (16, 16, 1)):
+    for query in ("sequence", "itself"):
+      for kind, *positional in (("Attention", other), ("MultiHeadAttention", heads)):
+        network = generate.attention(
+          query, *positional, kind=kind, size=size, memory=other, return_weights=True
+        )
+        assert_agrees(generate.problem(network, situation, seed=timesteps))
+
+
+@pytest.mark.parametrize("name", generate.attentions())
+def test_keys_that_do_not_count_have_no_weight(name: str) -> None:
+  """Exactly 0, and zeros for those that have nothing to look at, whatever stands there."""
+  network = generate.attentions()[name]()
+  problem = generate.problem(network, generate.Situation(9, 6, True, True, memory=5), seed=3)
+  result = library.train(problem)
+  index = len(network.inputs) - 1
+  counted = ~np.isnan(problem.inputs[index]).any(axis=-1)
+  assert (result.of_inputs[index][~counted] == 0).all()
+  layer = network.layers[0]
+  if "return_weights" not in layer.options:
+    return
+  weights = result.outputs[1].reshape(len(counted), -1, counted.shape[1])
+  assert (weights[np.broadcast_to(~counted[:, np.newaxis], weights.shape)] == 0).all()
+  sums = weights.sum(axis=-1)
+  assert (np.isclose(sums, 1, atol=1e-6) | (sums == 0)).all()
+  alone = ~counted.any(axis=1)
+  assert alone.any()
+  assert (weights[alone] == 0).all()
+  if layer.kind == "Attention":
+    assert (result.outputs[0][alone] == 0).all()
+
+
+@pytest.mark.parametrize("name", generate.attentions())
+def test_attention_with_any_number_of_threads(name: str) -> None:
+  situation = generate.Situation(67, 7, lengths=True, mask=True, memory=5)
+  problem = generate.problem(generate.attentions()[name](), situation)
+  library.assert_same_bits(library.run(problem, threads=1), library.run(problem, threads=3))
+  one = library.train(problem, "threads=1")
+  for threads in (2, 3):
+    library.assert_same_bits(one, library.train(problem, f"threads={threads}"))
+
+
+def test_a_row_of_attention_does_not_depend_on_its_neighbours() -> None:
+  network = generate.networks()["attention_between"]()
+  problem = generate.problem(network, generate.Situation(20, 6, lengths=True, memory=9))
+  together = library.run(problem).outputs
+  for row in (0, 7, 19):
+    part = slice(row, row + 1)
+    alone = dataclasses.replace(
+      problem,
+      inputs=[array[part] for array in problem.inputs],
+      lengths=[lengths[part] for lengths in problem.lengths],
+    )
+    for index, output in enumerate(library.run(alone).outputs):
+      assert_close(output[0], together[index][row], 1e-6, 1e-7, f"row {row} of output {index}")
+
+
+@pytest.mark.parametrize(
+  "name", [*generate.attentions(), "attention_between", "repeated", "gated", "residual"]
+)
+def test_attention_survives_its_file(name: str) -> None:
+  """The file's own sample is verified when it is loaded; all answers stay the same."""
+  problem = generate.problem(generate.networks()[name](), generate.SITUATIONS["lengths_mask"])
+  model = library.model_of(problem)
+  loaded = refrain.load(model.to_bytes())
+  assert loaded.notation == model.notation == refrain.Model(model.notation).notation
+  assert loaded.outputs == model.outputs
+  data = library.data_of(problem)
+  for found, expected in zip(
+    library.as_list(loaded.predict(**data)), library.as_list(model.predict(**data)), strict=True
+  ):
+    assert (found == expected).all()
+
+
+def test_a_fit_sees_no_padding() -> None:
+  """Batches are cut to what their longest sequences need, queries and keys each to their own."""
+  random = np.random.default_rng(5)
+  query, memory = random.normal(size=(40, 9, 4)), random.normal(size=(40, 13, 3))
+  lengths = [random.integers(0, 10, 40), random.integers(0, 14, 40)]
+  target = random.normal(size=(40, 4))
+
+  def padded(array: np.ndarray, more: int) -> np.ndarray:
+    return np.pad(array, ((0, 0), (0, more), (0, 0)), constant_values=np.nan).astype(np.float32)
+
+  def losses(more: int) -> list[float]:
+    model = refrain.Model(
+      "q = Input(4)\nm = Input(3)\n"
+      "[c, w] = [q, m] -> Attention(5, return_weights=true)\n"
+      "s = [q, c] -> Concat -> MultiHeadAttention(7, causal=true)\n"
+      "y = [s, m] -> MultiHeadAttention(1, key_size=6) -> Attention(score=dot) -> Dense(4)\n"
+      "[w, y]",
+      seed=2,
+    )
+    history = model.fit(
+      [padded(query, more), padded(memory, 2 * more)],
+      target,
+      lengths=lengths,
+      loss=[None, "mse"],
+      epochs=3,
+      batch_size=8,
+      verbose=0,
+    )
+    return history["loss"]
+
+  assert losses(0) == losses(40)
+  assert losses(0)[-1] < losses(0)[0]
+
+
+@pytest.mark.parametrize("score", ["additive", "dot", "scaled_dot"])
+@pytest.mark.parametrize("largest", [1.0, 300.0])
+def test_attention_of_a_stream(score: str, largest: float) -> None:
+  """After each timestep, what a run gives for the sequence so far; scores may be large."""
+  model = refrain.Model(
+    f"x = Input(5)\nx -> GRU(6, return_sequences=true) -> Attention(score={score}) -> Dense(2)"
+  )
+  if score != "additive":
+    model.parameters["attention.query"] *= largest
+  x = np.random.default_rng(4).normal(size=(3, 11, 5)).astype(np.float32)
+  session = model.session(lanes=3)
+  for t in range(11):
+    found = session.step(x[:, t])
+    assert_close(found, model.predict(x[:, : t + 1]), 1e-5, 1e-6, f"timestep {t}")
+  session.reset(1)
+  found = session.step(x[:, 0])
+  assert_close(found[1], model.predict(x[:, :1])[1], 1e-5, 1e-6, "after a reset")
+
+
+def test_what_needs_a_whole_sequence_cannot_stream() -> None:
+  for rest in (
+    "[x, x] -> Attention(3)",
+    "v = x -> Pooling(last)\n[v, x] -> Attention(3)",
+    "v = Input(3, time=false)\nr = v -> RepeatVector(5)\n[x, r] -> Attention(3)",
+    "[y, w] = x -> Attention(3, return_weights=true)",
+    "x -> MultiHeadAttention(1, causal=true)",
+    "v = x -> Pooling(mean)\n[v, x] -> RepeatVector",
+  ):
+    model = refrain.Model(f"x = Input(4)\n{rest}")
+    frames = [np.zeros(size.shape[-1], np.float32) for size in model.inputs]
+    with pytest.raises(refrain.UnsupportedError, match="needs the whole sequence"):
+      model.session().step(frames if len(frames) > 1 else frames[0])
+
+
+def test_a_stream_with_an_input_that_stays() -> None:
+  """A given query, and a vector at every timestep, as long as both stay what they are."""
+  model = refrain.Model(
+    "x = Input(5)\nv = Input(3, time=false)\n"
+    "u = v -> Dense(4, activation=tanh)\nr = [u, x] -> RepeatVector\n"
+    "s = [x, r] -> Concat -> GRU(6, return_sequences=true)\n"
+    "c = [u, s] -> Attention(7)\nd = [u, s] -> Attention(score=general)\n[c, d] -> Concat"
+  )
+  random = np.random.default_rng(6)
+  x = random.normal(size=(2, 8, 5)).astype(np.float32)
+  v = random.normal(size=(2, 3)).astype(np.float32)
+  session = model.session(lanes=2)
+  for t in range(8):
+    found = session.step([x[:, t], v])
+    assert_close(found, model.predict([x[:, : t + 1], v]), 1e-5, 1e-6, f"timestep {t}")
+
+
 @pytest.mark.parametrize("name", ["dropout", "dropout_vector"])
 def test_inference_has_no_dropout(name: str) -> None:
   problem = generate.problem(generate.networks()[name](), generate.SITUATIONS["lengths"])
@@ -155,6 +319,30 @@ def test_backward_passes_add_up() -> None:
       assert_close(trainer.gradients[name], times * gradient, GRADIENT, what=f"{name} × {times}")
   trainer.zero_gradients()
   assert all((trainer.gradients[name] == 0).all() for name in expected)
+
+
+@pytest.mark.parametrize("name", [name for name in generate.networks() if "dropout" not in name])
+def test_a_pass_leaves_nothing_behind(name: str) -> None:
+  """What an earlier batch of the same sizes, longer and with other numbers, left in memory has no
+  influence: outputs and gradients are the bits of a trainer and a session that saw no other."""
+  network = generate.networks()[name]()
+  problem = generate.problem(network, generate.SITUATIONS["lengths_mask"], seed=2)
+  whole = dataclasses.replace(generate.SITUATIONS["lengths_mask"], lengths=False, mask=False)
+  earlier = generate.problem(network, whole, seed=9)
+  for array in earlier.inputs:
+    if array.dtype == np.float32:
+      array *= 30
+  model = library.model_of(problem)
+  trainer, session = model.trainer(), model.session()
+  for each in (earlier, problem):
+    outputs = library.as_list(trainer.forward(**library.data_of(each)))
+    weights = each.output_gradients
+    trainer.zero_gradients()
+    of_inputs = library.as_list(trainer.backward(weights if len(weights) > 1 else weights[0]))
+    run = library.as_list(session.run(**library.data_of(each)))
+  found = Result(outputs, {key: trainer.gradients[key] for key in network.shapes}, of_inputs)
+  library.assert_same_bits(found, library.train(problem))
+  library.assert_same_bits(Result(run), library.run(problem))
 
 
 # -- losses
@@ -284,6 +472,84 @@ def test_several_outputs_have_several_losses() -> None:
   assert_close(trainer.backward_loss(targets), total.value, OUTPUT, what="loss")
   for key, parameter in parameters.items():
     assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [0.25, 3.0], [0.0, 2.0]])
+def test_losses_have_weights(weights: list[float]) -> None:
+  """The loss is the weighted sum, in training, in a fit and in an evaluation."""
+  network = Network()
+  x = network.input(5)
+  states = network.layer("GRU", x, 4, return_sequences=True)
+  numbers = network.layer("Dense", states, 2)
+  classes = network.layer("Dense", network.layer("Pooling", states, "mean"), 3)
+  network.outputs(numbers, classes)
+  problem = generate.problem(network, generate.SITUATIONS["lengths"])
+  targets = [_targets("numbers", (7, 6))[..., :2].copy(), _targets("classes", (7,)) % 3]
+  parameters = {key: Tensor(value) for key, value in problem.parameters.items()}
+  values = network.run(parameters, [Tensor(problem.inputs[0])], problem.lengths)
+  total = LOSSES["mse"](items(values[0], targets[0])) * weights[0]
+  total = total + LOSSES["crossentropy"](items(values[1], targets[1])) * weights[1]
+  total.backward()
+  model = library.model_of(problem)
+  data = library.data_of(problem)
+  trainer = model.trainer(loss=["mse", "crossentropy"], loss_weights=weights)
+  trainer.forward(**data)
+  assert_close(trainer.backward_loss(targets), total.value, OUTPUT, what="loss")
+  for key, parameter in parameters.items():
+    assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
+  measured = model.evaluate(
+    **_named(data), y=targets, loss=["mse", "crossentropy"], loss_weights=weights
+  )
+  assert_close(measured.loss, total.value, OUTPUT, what="evaluated loss")
+  history = model.fit(
+    **_named(data),
+    y=targets,
+    loss=["mse", "crossentropy"],
+    loss_weights=weights,
+    optimizer="SGD(0)",
+    validation_data=(problem.inputs[0], targets),
+    validation_lengths=problem.lengths,
+    verbose=0,
+  )
+  assert_close(history["loss"][0], total.value, OUTPUT, what="loss of a fit")
+  assert_close(history["val_loss"][0], total.value, OUTPUT, what="validation loss")
+  assert_close(model.evaluate(**_named(data), y=targets).loss, total.value, OUTPUT)
+
+
+def _named(data: dict[str, object]) -> dict[str, object]:
+  return {name: value for name, value in data.items() if value is not None}
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_output_without_a_loss(at: int) -> None:
+  """It has no target and no gradient, and figures are those of the other."""
+  network = Network()
+  x = network.input(5)
+  pooled, weights = network.layer("Attention", x, 4, return_weights=True)
+  classes = network.layer("Dense", pooled, 3, activation="softmax")
+  network.outputs(*([weights, classes] if at else [classes, weights]))
+  problem = generate.problem(network, generate.SITUATIONS["lengths_mask"])
+  target = _targets("classes", (8,)) % 3
+  parameters = {key: Tensor(value) for key, value in problem.parameters.items()}
+  values = network.run(parameters, [Tensor(problem.inputs[0])], problem.lengths, problem.mask)
+  total = LOSSES["crossentropy"](items(values[at], target), of="probabilities")
+  total.backward()
+  model = library.model_of(problem)
+  data = library.data_of(problem)
+  loss = [None, "crossentropy"] if at else ["crossentropy", None]
+  trainer = model.trainer(loss=loss)
+  trainer.forward(**data)
+  assert_close(trainer.backward_loss(target), total.value, OUTPUT, what="loss")
+  for key, parameter in parameters.items():
+    assert_close(trainer.gradients[key], parameter.gradient, GRADIENT, ABSOLUTE, key)
+  measured = model.evaluate(**data, y=target, loss=loss)
+  assert_close(measured.loss, total.value, OUTPUT, what="evaluated loss")
+  predicted = model.predict(**data)[at].argmax(axis=-1)
+  assert_close(measured.accuracy, (predicted == target).mean(), 1e-6, what="accuracy")
+  history = model.fit(**data, y=target, loss=loss, optimizer="SGD(0)", verbose=0)
+  assert_close(history["loss"][0], total.value, OUTPUT, what="loss of a fit")
+  with pytest.raises(refrain.UnsupportedError, match="can have no loss"):
+    model.trainer(loss=["mse", "mse"])
 
 
 # -- whole updates
@@ -435,6 +701,79 @@ def _assert_kept_share(kept: np.ndarray, share: float) -> None:
   """Within five standard deviations of what chance allows."""
   deviation = (share * (1 - share) / kept.size) ** 0.5
   assert abs(kept.mean() - share) < 5 * deviation, f"{kept.mean():.4f} of {kept.size} were kept"
+
+
+def _head_masks(name: str, options: str, batch: int, timesteps: int) -> np.ndarray:
+  """The masks ``[B, heads, T, T]`` of a self-attention's first forward pass, read off its output.
+
+  With queries of 0 every weight is 1/T. Key j is the unit vector j, and the value of head h has
+  units of its own, so what is missing in the output was dropped.
+  """
+  heads = 2
+  network = Network()
+  x = network.input(timesteps)
+  network.layer("MultiHeadAttention", x, heads, name=name, key_size=timesteps, dropout=RATE)
+  width = heads * timesteps
+  value = np.zeros((3 * width, timesteps), np.float32)
+  value[2 * width :] = np.tile(np.eye(timesteps), (heads, 1))
+  masks = []
+  for head in range(heads):
+    out = np.zeros((timesteps, width), np.float32)
+    out[:, head * timesteps : (head + 1) * timesteps] = np.eye(timesteps)
+    parameters = {
+      f"{name}.in_proj_weight": value,
+      f"{name}.in_proj_bias": np.zeros(3 * width, np.float32),
+      f"{name}.out_proj.weight": out,
+      f"{name}.out_proj.bias": np.zeros(timesteps, np.float32),
+    }
+    data = np.broadcast_to(np.eye(timesteps, dtype=np.float32), (batch, timesteps, timesteps))
+    problem = Problem(network, parameters, [data.copy()])
+    masks.append(library.train(problem, options).outputs[0] * timesteps)
+  return np.stack(masks, axis=1)
+
+
+def test_attention_dropout() -> None:
+  """The masks are read off telling parameters; with them the oracle knows all."""
+  options, batch, timesteps = "seed=5", 40, 6
+  masks = _head_masks("layer", options, batch, timesteps)
+  kept = masks > 0.5
+  assert_close(masks, np.where(kept, KEPT, 0), 1e-5, what="masks")
+  _assert_kept_share(kept, 1 - RATE)
+  assert len({row.tobytes() for row in kept[:, 0]} | {row.tobytes() for row in kept[:, 1]}) > 70
+  network = generate.attention(
+    "itself", 2, kind="MultiHeadAttention", size=6, dropout=RATE, return_weights=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, timesteps, lengths=True, mask=True))
+  exact = np.where(kept, KEPT, 0.0)
+  expected = solve(problem, [Masks({"layer": of_row}) for of_row in exact])
+  assert_results(library.train(problem, options), expected, OUTPUT, GRADIENT, ABSOLUTE)
+  assert_results(library.run(problem), Result(solve(problem).outputs), OUTPUT, GRADIENT, ABSOLUTE)
+
+  # A single head has the first head's masks, for the numbers of a row are drawn in one sequence.
+  network = generate.attention(
+    "itself", 1, kind="MultiHeadAttention", size=6, dropout=RATE, causal=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, timesteps, lengths=True))
+  expected = solve(problem, [Masks({"layer": of_row[:1]}) for of_row in exact])
+  assert_results(library.train(problem, options), expected, OUTPUT, GRADIENT, ABSOLUTE)
+
+
+@pytest.mark.parametrize("score", ["additive", "dot", "general", "scaled_dot"])
+def test_dropout_of_single_attention(score: str) -> None:
+  """Memory j is the unit vector j, so that a context shows which weights were dropped."""
+  keys, batch = 5, 50
+  network = generate.attention(
+    "sequence", kind="Attention", score=score, memory=keys, dropout=RATE, return_weights=True
+  )
+  problem = generate.problem(network, generate.Situation(batch, 3, memory=keys))
+  problem.inputs[1] = np.broadcast_to(np.eye(keys, dtype=np.float32), (batch, keys, keys)).copy()
+  context, weights = library.train(problem, "seed=8").outputs
+  kept = context != 0
+  _assert_kept_share(kept, 1 - RATE)
+  assert_close(weights.sum(axis=-1), np.ones((batch, 3)), 1e-6, what="weights that are given")
+  masks = [Masks({"layer": np.where(of_row, KEPT, 0.0)}) for of_row in kept]
+  expected = solve(problem, masks)
+  assert_results(library.train(problem, "seed=8"), expected, OUTPUT, GRADIENT, ABSOLUTE)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])

@@ -83,6 +83,10 @@ def torch_rnn(case: Any) -> None:
 def torch_layer(case: Any) -> None:
   for problem, expected in torch_cases.layer(case):
     check(case, problem, expected)
+    if len(problem.inputs) == 2:  # one input of the case, given twice
+      first, second = library.train(problem).of_inputs
+      limits = case.tol["rtol_grad"], case.tol["atol"]
+      assert_close(first + second, case.tensors["grad.x"], *limits, "gradient of the input")
 
 
 def keras_layer(case: Any) -> None:

@@ -52,4 +52,14 @@ PYTHONPATH=bindings/python $python examples/python/reviews.py train --train "$fo
   --valid "$folder/tsv/valid.tsv" --out "$folder/python" --epochs 2 >/dev/null 2>&1
 echo 'the plot is dull .' | build/bin/reviews_classify "$folder/python/lstm.refrain" | grep -q '^negative' ||
   fail "a model trained in Python does not classify in C"
+
+# Attention finds the sentence that judges, and a file's reviews are drawn as well.
+PYTHONPATH=bindings/python $python examples/python/attention.py --out "$folder/attention.png" \
+  >"$folder/log" 2>"$folder/progress" || fail "attention.py: $(tail -n 1 "$folder/progress")"
+grep -q 'These reviews are made up' "$folder/log" ||
+  fail "attention.py does not say that its reviews are made up"
+[ -s "$folder/attention.png" ] || fail "attention.py drew nothing"
+PYTHONPATH=bindings/python $python examples/python/attention.py --train "$folder/tsv/train.tsv" \
+  --valid "$folder/tsv/valid.tsv" --out "$folder/attention_tsv.png" --epochs 1 >/dev/null 2>&1 &&
+  [ -s "$folder/attention_tsv.png" ] || fail "attention.py drew nothing of a file"
 echo "examples: all run and find what they should"

@@ -181,10 +181,10 @@ public final class Session {
   /// Measures the model on a data set.
   public func evaluate(_ data: DataSource, options text: String) throws -> EvaluationResult {
     let options = try EvaluationOptions(text)
-    let objective = try Objective(options.losses, model)
+    let objective = try Objective(options.losses, weights: options.lossWeights, model)
     let evaluation = try Evaluation(
       data, objective, model, pool: pool, batchSize: options.batchSize)
-    return try evaluation.measure(objective, model)
+    return try evaluation.measure(objective)
   }
 }
 
@@ -202,7 +202,7 @@ private final class Stream {
     guard unstreamable.isEmpty else {
       throw EngineError.unsupported(
         "the model cannot take one timestep at a time: \(unstreamable.joined(separator: ", ")) "
-          + "reads the sequence from its end")
+          + "needs the whole sequence")
     }
     if let node = model.graph.nodes.first(where: {
       guard let layer = $0.layer as? any RecurrentLayerType else { return false }

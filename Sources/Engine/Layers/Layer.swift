@@ -22,6 +22,14 @@ public struct ValueShape: Equatable, Sendable {
   public var hasTime: Bool
   /// Sizes after batch and timesteps; empty for ids.
   public var features: [Int]
+  /// The number of timesteps where the model fixes it, as in `RepeatVector(20)`; nil where that of an
+  /// input decides. The model's builder hands it on from layer to layer.
+  public internal(set) var timesteps: Int?
+  /// Whether a last axis follows that has an element for each timestep of another sequence: weights of
+  /// attention. Such a value can be an output of the model; no layer takes it.
+  public var hasKeys = false
+  /// The size of that axis where the model fixes it.
+  public internal(set) var keys: Int?
 
   public init(_ type: ElementType = .float, hasTime: Bool, features: [Int]) {
     self.type = type
@@ -29,13 +37,13 @@ public struct ValueShape: Equatable, Sendable {
     self.features = features
   }
 
-  /// Elements of one row at one timestep.
+  /// Elements of one row at one timestep, for each key if there are keys.
   public var width: Int { features.reduce(1, *) }
   /// Size of the last axis, which Dense, LayerNorm and softmax work on.
   var lastAxis: Int { features.last ?? 1 }
 
   /// `[−1, −1, 64]`: as messages show it.
-  var pattern: [Int] { [-1] + (hasTime ? [-1] : []) + features }
+  public var pattern: [Int] { Array(sizes(batch: nil, timesteps: nil)) }
 }
 
 /// The description of a layer in a model.
@@ -50,8 +58,18 @@ protocol Layer: Sendable {
   var parameters: [ParameterSpec] { get }
   /// Whether it can run one timestep at a time, without knowing later ones.
   var canStream: Bool { get }
+  /// The same where it depends on the inputs.
+  ///
+  /// - Parameter changes: for each input, whether it changes from timestep to timestep, because it
+  ///   has timesteps or was made of something that has. Others stay as they are until a reset.
+  func canStream(_ changes: [Bool]) -> Bool
   /// Whether a sequence comes out in another order than it went in.
   var reordersTime: Bool { get }
+  /// The input whose timesteps the outputs have, if it is one alone; nil if all inputs with timesteps
+  /// are walked together, and so must have as many.
+  var timeSource: Int? { get }
+  /// The input whose timesteps the last axis of an output with keys counts.
+  var keySource: Int { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
   /// Writes the state that a stream begins with over zeros.
@@ -66,7 +84,10 @@ protocol Layer: Sendable {
 extension Layer {
   var parameters: [ParameterSpec] { [] }
   var canStream: Bool { true }
+  func canStream(_ changes: [Bool]) -> Bool { canStream }
   var reordersTime: Bool { false }
+  var timeSource: Int? { nil }
+  var keySource: Int { 0 }
   var stateSize: Int { 0 }
   func setInitialState(_ state: MutableValues, _ source: ParameterSource) {}
   var finalActivation: OutputActivation? { nil }

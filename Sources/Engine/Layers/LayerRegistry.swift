@@ -6,7 +6,8 @@ enum LayerRegistry {
     RNNLayer.self, LSTMLayer.self, GRULayer.self, AUGRULayer.self, MGULayer.self,
     MinGRULayer.self, MinLSTMLayer.self, SLSTMLayer.self, BidirectionalLayer.self,
     DenseLayer.self, ActivationLayer.self, DropoutLayer.self, LayerNormLayer.self,
-    ConcatLayer.self, AddLayer.self, PoolingLayer.self,
+    ConcatLayer.self, AddLayer.self, MultiplyLayer.self, PoolingLayer.self, RepeatVectorLayer.self,
+    AttentionLayer.self, MultiHeadAttentionLayer.self,
   ]
 
   /// The layers' signatures, each with the option that all have.

@@ -19,8 +19,11 @@ struct Node: Sendable {
 /// What is known about a value before any data are.
 struct GraphValue: Sendable {
   let shape: ValueShape
-  /// The input whose number of timesteps it shares; nil without timesteps.
+  /// The input whose number of timesteps it shares; nil without timesteps, and where the model fixes
+  /// their number.
   let timeAxis: Int?
+  /// The same of its keys.
+  let keyAxis: Int?
   /// Which flags say whether a timestep counts; nil without timesteps.
   let validity: Int?
 }
@@ -50,7 +53,16 @@ struct Graph: Sendable {
   fileprivate(set) var notation = ""
 
   /// Layers that cannot run without later timesteps.
-  var unstreamable: [String] { nodes.filter { !$0.layer.canStream }.map(\.name) }
+  var unstreamable: [String] {
+    var changes = values.map(\.shape.hasTime)
+    var names: [String] = []
+    for node in nodes {
+      let inputs = node.inputs.map { changes[$0] }
+      if !node.layer.canStream(inputs) { names.append(node.name) }
+      if inputs.contains(true) { for output in node.outputs { changes[output] = true } }
+    }
+    return names
+  }
 
   init(_ source: String) throws(NotationError) {
     var builder = GraphBuilder(source: source)
@@ -61,6 +73,18 @@ struct Graph: Sendable {
 
   /// Whether a layer puts out its sequence in another order, and with it the flags of a mask.
   var reordersTime: Bool { nodes.contains { $0.layer.reordersTime } }
+
+  /// A value's timesteps, 1 without a time axis, given those of the inputs.
+  func timesteps(of value: Int, _ timesteps: (_ input: Int) -> Int) -> Int {
+    let value = values[value]
+    return value.timeAxis.map(timesteps) ?? value.shape.timesteps ?? 1
+  }
+
+  /// A value's keys, nil without, given the timesteps of the inputs.
+  func keys(of value: Int, _ timesteps: (_ input: Int) -> Int) -> Int? {
+    let value = values[value]
+    return value.keyAxis.map(timesteps) ?? value.shape.keys
+  }
 
   /// How many layers take a value.
   func consumers(of value: Int) -> Int {
@@ -220,7 +244,14 @@ private struct GraphBuilder {
     }
     let layer: any Layer
     do {
-      layer = try type.init(bound, inputs: inputs.map { graph.values[$0].shape })
+      let shapes = inputs.map { graph.values[$0].shape }
+      guard shapes.allSatisfy({ !$0.hasKeys }) else {
+        throw LayerError(
+          "\(bound.name) cannot take weights of attention, whose last axis is as long as a sequence; "
+            + "they can be an output of the model")
+      }
+      layer = try type.init(bound, inputs: shapes)
+      try checkTimesteps(layer, bound, shapes)
     } catch let error as LayerError {
       throw NotationError(error.message, at: call.location, in: source)
     } catch let error as NotationError {
@@ -242,11 +273,24 @@ private struct GraphBuilder {
     return outputs
   }
 
+  /// - Throws: if sequences are walked together of which the model fixes the timesteps of one, and
+  ///   not the same of the others.
+  private func checkTimesteps(_ layer: any Layer, _ bound: BoundCall, _ inputs: [ValueShape]) throws
+  {
+    guard layer.timeSource == nil else { return }
+    let numbers = inputs.filter(\.hasTime).map(\.timesteps)
+    guard let first = numbers.first, numbers.contains(where: { $0 != first }) else { return }
+    let texts = numbers.map { $0.map(String.init) ?? "an input's" }.joined(separator: " and ")
+    throw LayerError("\(bound.name) cannot join sequences of \(texts) timesteps")
+  }
+
   private mutating func addValues(of layer: any Layer, _ bound: BoundCall, _ inputs: [Int]) -> [Int]
   {
     let isInput = layer is InputLayer
-    let sources = inputs.compactMap { graph.values[$0].validity }
-    var axis = inputs.compactMap { graph.values[$0].timeAxis }.first
+    let walked = layer.timeSource.map { [inputs[$0]] } ?? inputs
+    let timed = walked.map { graph.values[$0] }.filter { $0.shape.hasTime }
+    let sources = timed.compactMap(\.validity)
+    var axis = timed.compactMap(\.timeAxis).first
     var validity = sources.first
     if isInput {
       axis = graph.inputs.count
@@ -260,10 +304,17 @@ private struct GraphBuilder {
       validity = graph.validities.count - 1
     }
     let first = graph.values.count
-    for shape in layer.outputs {
+    for var shape in layer.outputs {
+      if shape.hasTime { shape.timesteps = shape.timesteps ?? timed.first?.shape.timesteps }
+      var keyAxis: Int?
+      if shape.hasKeys {
+        let memory = graph.values[inputs[layer.keySource]]
+        keyAxis = memory.timeAxis
+        shape.keys = memory.shape.timesteps
+      }
       graph.values.append(
         GraphValue(
-          shape: shape, timeAxis: shape.hasTime ? axis : nil,
+          shape: shape, timeAxis: shape.hasTime ? axis : nil, keyAxis: keyAxis,
           validity: shape.hasTime ? validity : nil))
     }
     if isInput { graph.inputs.append(first) }

@@ -57,6 +57,18 @@ public final class Model: @unchecked Sendable {
   public var outputCount: Int { graph.outputs.count }
   public func inputShape(_ index: Int) -> ValueShape { graph.values[graph.inputs[index]].shape }
   public func outputShape(_ index: Int) -> ValueShape { graph.values[graph.outputs[index]].shape }
+  /// An output's sizes in a run over these inputs.
+  public func outputSizes(_ index: Int, for inputs: [TensorView]) throws -> Shape {
+    guard inputs.count == inputCount else {
+      throw EngineError.count(name: "inputs", expected: inputCount, found: inputs.count)
+    }
+    let batch = inputs[0].shape.first ?? 0
+    for (index, view) in inputs.enumerated() { try view.check(inputShape(index), batch: batch) }
+    let value = graph.outputs[index]
+    return outputShape(index).sizes(
+      batch: batch, timesteps: graph.timesteps(of: value) { inputs[$0].shape[1] },
+      keys: graph.keys(of: value) { inputs[$0].shape[1] })
+  }
   /// For an input of ids, one more than the largest allowed; nil if any id will do.
   public func vocabulary(ofInput index: Int) -> Int? { graph.vocabularies[graph.inputs[index]] }
 

@@ -92,9 +92,9 @@ final class Plan {
     var runs: [any LayerRun] = []
 
     var validityTimesteps = [Int](repeating: 1, count: graph.validities.count)
-    for value in graph.values {
-      if let validity = value.validity, let axis = value.timeAxis {
-        validityTimesteps[validity] = key.timesteps[axis]
+    for (index, value) in graph.values.enumerated() {
+      if let validity = value.validity {
+        validityTimesteps[validity] = graph.timesteps(of: index) { key.timesteps[$0] }
       }
     }
     for timesteps in validityTimesteps {
@@ -105,13 +105,15 @@ final class Plan {
     }
 
     for (index, value) in graph.values.enumerated() {
-      let timesteps = value.timeAxis.map { key.timesteps[$0] } ?? 1
-      let width = try Int.product([timesteps, value.shape.width], of: "workspace")
+      let timesteps = graph.timesteps(of: index) { key.timesteps[$0] }
+      let keys = graph.keys(of: index) { key.timesteps[$0] }
+      let stepWidth = try Int.product(value.shape.width, keys ?? 1, of: "workspace")
+      let width = try Int.product(timesteps, stepWidth, of: "workspace")
       let hasGradient = isTraining && value.shape.type == .float
       places.append(
         ValuePlace(
           index: index, type: value.shape.type, hasTime: value.shape.hasTime,
-          stepWidth: value.shape.width, lastAxis: value.shape.lastAxis,
+          stepWidth: stepWidth, lastAxis: keys ?? value.shape.lastAxis,
           isModelInput: graph.inputs.contains(index),
           timesteps: timesteps, values: try reservations.reserve(width),
           gradients: hasGradient ? try reservations.reserve(width) : .none,
@@ -167,6 +169,7 @@ final class Plan {
 
   /// Layers that join sequences need as many timesteps in each.
   private static func checkTimeAxes(_ node: Node, _ places: [ValuePlace]) throws {
+    guard node.layer.timeSource == nil else { return }
     let timed = node.inputs.map { places[$0] }.filter(\.hasTime)
     guard let first = timed.first else { return }
     for other in timed where other.timesteps != first.timesteps {

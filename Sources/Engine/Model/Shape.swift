@@ -39,12 +39,14 @@ extension Shape: RandomAccessCollection {
 }
 
 extension ValueShape {
-  /// An array's sizes for a batch and timesteps; −1, which stands for any, where nil.
-  public func sizes(batch: Int?, timesteps: Int?) -> Shape {
+  /// An array's sizes for a batch, timesteps and keys; −1, which stands for any, where nil. What the
+  /// model fixes is as the model says.
+  public func sizes(batch: Int?, timesteps: Int?, keys: Int? = nil) -> Shape {
     var sizes = Shape()
     sizes.append(batch ?? -1)
-    if hasTime { sizes.append(timesteps ?? -1) }
+    if hasTime { sizes.append(self.timesteps ?? timesteps ?? -1) }
     for size in features { sizes.append(size) }
+    if hasKeys { sizes.append(self.keys ?? keys ?? -1) }
     return sizes
   }
 }

@@ -26,7 +26,11 @@ extension Model {
 
   /// `[batch, time, 64]`
   private static func text(_ shape: ValueShape) -> String {
-    let axes = ["batch"] + (shape.hasTime ? ["time"] : []) + shape.features.map(String.init)
+    let time = shape.timesteps.map(String.init) ?? "time"
+    let keys = shape.keys.map(String.init) ?? "keys"
+    let axes =
+      ["batch"] + (shape.hasTime ? [time] : []) + shape.features.map(String.init)
+      + (shape.hasKeys ? [keys] : [])
     return "[" + axes.joined(separator: ", ") + "]" + (shape.type == .ids ? " ids" : "")
   }
 

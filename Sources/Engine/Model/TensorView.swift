@@ -44,9 +44,11 @@ public struct TensorView {
   var floats: MutableValues { base.assumingMemoryBound(to: Float.self) }
   var ids: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
 
-  /// - Throws: unless the sizes and type are `shape`'s for a batch and timesteps of any size.
-  func check(_ shape: ValueShape, batch: Int? = nil, timesteps: Int? = nil) throws {
-    try check(shape.type, shape.sizes(batch: batch, timesteps: timesteps))
+  /// - Throws: unless the sizes and type are `shape`'s; for a batch, timesteps and keys of any size
+  ///   where nil.
+  func check(_ shape: ValueShape, batch: Int? = nil, timesteps: Int? = nil, keys: Int? = nil) throws
+  {
+    try check(shape.type, shape.sizes(batch: batch, timesteps: timesteps, keys: keys))
   }
 
   /// - Parameter expected: −1 for any size.

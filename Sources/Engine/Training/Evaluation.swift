@@ -71,7 +71,7 @@ struct Evaluation {
           of: batch.count, plan, Executor.Settings(),
           MeasureWork(
             objective: objective, batch: batch, targets: targets, scales: scales, sums: results,
-            collected: collected, size: model.outputShape(0).lastAxis))
+            collected: collected, size: objective.first.shape.lastAxis))
       }
     }
     objective.applyReductions(to: &sums.total)

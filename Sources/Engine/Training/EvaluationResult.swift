@@ -29,12 +29,11 @@ public struct EvaluationResult {
 }
 
 extension Evaluation {
-  /// The loss and the figures of the first output.
-  func measure(_ objective: Objective, _ model: Model) throws -> EvaluationResult {
-    let shape = model.outputShape(0)
+  /// The loss, and the figures of the first output that has one.
+  func measure(_ objective: Objective) throws -> EvaluationResult {
+    let (loss, value, shape) = objective.first
     let size = shape.lastAxis
-    let loss = objective.losses[0]
-    let isProbability = objective.fused[model.graph.outputs[0]]
+    let isProbability = objective.fused[value]
     switch loss.kind {
     case .crossEntropy:
       var metrics = try ClassificationMetrics(classes: size)

@@ -4,7 +4,8 @@
 
 /// Sums over items, from which a loss and an accuracy follow. Shards are added in their order.
 struct LossSums: Equatable {
-  /// For each output, the sum of its items' losses and what it is divided by.
+  /// For each output with a loss, the sum of its items' losses, times its weight, and what it is
+  /// divided by; 0 and 0 behind them.
   var losses: [Double]
   var divisors: [Double]
   var correct = 0.0
@@ -54,7 +55,7 @@ struct BatchSums {
   private(set) var shards: [LossSums] = []
   /// Of the whole batch.
   var total: LossSums
-  /// For each output, what its gradients are multiplied by.
+  /// For each output with a loss, what its gradients are multiplied by.
   var scales: [Double]
   private let outputs: Int
 

@@ -1,43 +1,63 @@
 // Objective.swift — losses applied to a model's outputs
 //
-// Shared by training, validation and evaluation: which items count, with what weight; the loss and
+// An output may have no loss: one that is there to be looked at, such as attention's weights. Shared by training, validation and evaluation: which items count, with what weight; the loss and
 // its gradients; the figures that are collected on the way.
 
 import Kernels
 
 /// The targets and weights of a batch.
 struct Targets {
-  /// One per output.
+  /// One per output with a loss.
   let views: [TensorView]
   /// `[n]` or `[n, T]`, or nil for ones.
   let sampleWeights: TensorView?
 }
 
-/// A model's losses, one per output.
+/// A model's losses: one for each of its outputs, or for some of them. The loss is their weighted sum.
 struct Objective {
   private struct Output {
     let loss: Loss
+    /// What it counts in the sum.
+    let weight: Double
     let value: Int
     let usesLogits: Bool
     let shape: ValueShape
   }
 
+  /// Those with a loss.
   private let outputs: [Output]
   private let model: Model
   /// For each of the model's values, whether its gradient is taken at its logits.
   let fused: [Bool]
 
-  init(_ losses: [Loss], _ model: Model) throws {
+  /// - Parameters:
+  ///   - losses: one per output of the model, nil for one that has none.
+  ///   - weights: one per output of the model, or none at all for ones.
+  init(_ losses: [Loss?], weights: [Double] = [], _ model: Model) throws {
     let graph = model.graph
     guard losses.count == graph.outputs.count else {
       throw EngineError.count(name: "losses", expected: graph.outputs.count, found: losses.count)
     }
+    guard weights.isEmpty || weights.count == losses.count else {
+      throw EngineError.count(
+        name: "loss_weights", expected: losses.count, found: weights.count)
+    }
+    guard losses.contains(where: { $0 != nil }) else {
+      throw EngineError.unsupported("there is no loss: every output has none")
+    }
     var fused = [Bool](repeating: false, count: graph.values.count)
     var outputs: [Output] = []
-    for (loss, value) in zip(losses, graph.outputs) {
+    for (index, value) in graph.outputs.enumerated() {
+      guard let loss = losses[index] else { continue }
       let node = graph.nodes.first { $0.outputs.contains(value) }
       let activation = node.flatMap { $0.outputs.first == value ? $0.layer.finalActivation : nil }
       let name = node?.name ?? "output"
+      let shape = graph.values[value].shape
+      guard !shape.hasKeys else {
+        throw EngineError.unsupported(
+          "the weights of \(name) can have no loss, because a batch may be cut to its longest "
+            + "sequence; give them none, as in loss=[crossentropy, none]")
+      }
       let usesLogits = try loss.usesLogits(of: activation, output: name)
       if usesLogits, graph.consumers(of: value) > 0 {
         throw EngineError.unsupported(
@@ -45,9 +65,11 @@ struct Objective {
             + "give the loss an output of its own")
       }
       fused[value] = usesLogits
-      let shape = graph.values[value].shape
       try loss.check(outputSize: shape.lastAxis)
-      outputs.append(Output(loss: loss, value: value, usesLogits: usesLogits, shape: shape))
+      outputs.append(
+        Output(
+          loss: loss, weight: weights.isEmpty ? 1 : weights[index], value: value,
+          usesLogits: usesLogits, shape: shape))
     }
     self.outputs = outputs
     self.model = model
@@ -56,7 +78,19 @@ struct Objective {
 
   /// Whether there is an accuracy: all losses are of classification.
   var hasAccuracy: Bool { outputs.allSatisfy { $0.loss.isClassification } }
-  var losses: [Loss] { outputs.map(\.loss) }
+  /// What figures are collected of: the first output with a loss.
+  var first: (loss: Loss, value: Int, shape: ValueShape) {
+    (outputs[0].loss, outputs[0].value, outputs[0].shape)
+  }
+
+  /// What gradients are multiplied by, for each output with a loss.
+  ///
+  /// - Parameter factor: for all of them.
+  func scales(into scales: inout [Double], divisors: [Double], factor: Double) {
+    for (index, output) in outputs.enumerated() {
+      scales[index] = divisors[index] > 0 ? factor * output.weight / divisors[index] : 0
+    }
+  }
 
   // MARK: Checking
 
@@ -152,7 +186,7 @@ struct Objective {
 
   /// Timesteps of the caller's arrays for this output.
   private func timesteps(of output: Output, _ batch: Batch) -> Int {
-    model.graph.values[output.value].timeAxis.map { batch.inputs[$0].timesteps } ?? 1
+    model.graph.timesteps(of: output.value) { batch.inputs[$0].timesteps }
   }
 
   /// Vectors of the last axis at one timestep.
@@ -227,12 +261,12 @@ struct Objective {
 
   // MARK: Loss and gradient
 
-  /// Sets the losses of rows whose forward pass has run; with `writesGradients`, writes the outputs'
+  /// Sets the losses, times their weights, of rows whose forward pass has run; with `writesGradients`, writes the outputs'
   /// gradients, which were zero. The sums' divisors are left as they are.
   ///
   /// - Parameters:
   ///   - firstRow: the batch row of the workspace's row `rows.lowerBound`.
-  ///   - scales: for each output, what the gradients are multiplied by.
+  ///   - scales: for each output with a loss, what the gradients are multiplied by.
   func evaluate(
     into sums: inout LossSums, _ rows: Range<Int>, firstRow: Int, _ targets: Targets,
     scales: [Double], _ batch: Batch, _ plan: Plan, _ pass: Pass, writesGradients: Bool
@@ -259,13 +293,13 @@ struct Objective {
           }
         }
       }
-      sums.losses[index] = loss
+      sums.losses[index] = loss * output.weight
     }
     sums.correct = correct
     sums.decisions = decisions
   }
 
-  /// Visits what metrics are made of: each counted item of the first output.
+  /// Visits what metrics are made of: each counted item of the first output with a loss.
   func forEachResult(
     _ rows: Range<Int>, firstRow: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan,
     _ pass: Pass, _ body: (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void

@@ -54,7 +54,9 @@ public final class Trainer {
     let options = try TrainerOptions(text)
     self.model = model
     self.options = options
-    objective = options.losses.isEmpty ? nil : try Objective(options.losses, model)
+    objective =
+      options.losses.isEmpty
+      ? nil : try Objective(options.losses, weights: options.lossWeights, model)
     executor = Executor(
       model, isTraining: true, pool: try WorkerPool(threads: options.threads))
     let count = model.parameters.values.count
@@ -192,9 +194,8 @@ public final class Trainer {
       into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
       executor.pass(plan, worker: 0, firstRow: 0, settings()))
     objective.applyReductions(to: &batchSums.total)
-    for (index, divisor) in batchSums.total.divisors.enumerated() {
-      batchSums.scales[index] = divisor > 0 ? gradientScale / divisor : 0
-    }
+    objective.scales(
+      into: &batchSums.scales, divisors: batchSums.total.divisors, factor: gradientScale)
     try objective.fused.withUnsafeBufferPointer { fused in
       let settings = settings(
         needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
@@ -363,9 +364,11 @@ func checkOutputs(_ views: [TensorView], _ model: Model, _ batch: Batch) throws 
     throw EngineError.count(name: "outputs", expected: model.outputCount, found: views.count)
   }
   for (index, view) in views.enumerated() {
-    let value = model.graph.values[model.graph.outputs[index]]
-    let timesteps = value.timeAxis.map { batch.inputs[$0].timesteps }
-    try view.check(value.shape, batch: batch.count, timesteps: timesteps)
+    let value = model.graph.outputs[index]
+    let timesteps = model.graph.timesteps(of: value) { batch.inputs[$0].timesteps }
+    let keys = model.graph.keys(of: value) { batch.inputs[$0].timesteps }
+    try view.check(
+      model.outputShape(index), batch: batch.count, timesteps: timesteps, keys: keys)
   }
 }
 

@@ -6,8 +6,11 @@ struct TrainerOptions: Sendable {
     kind: .options, name: "trainer", meaning: "Options of a trainer.",
     options: [
       Option(
-        "loss", .optional(.either([.call(.loss), .list(of: .call(.loss))])), default: .none,
-        "What to make small; for several outputs a list. none: gradients come from the caller."),
+        "loss", .optional(.either([.call(.loss), .list(of: .optional(.call(.loss)))])),
+        default: .none,
+        "What to make small; for several outputs a list, with none for an output that has no loss. "
+          + "none alone: gradients come from the caller."),
+      lossWeightsOption,
       Option(
         "optimizer", .call(.optimizer), defaultCall: "Adam", "How gradients change parameters."),
       Option(
@@ -29,7 +32,10 @@ struct TrainerOptions: Sendable {
         "seed", .integer(0...Int.max), default: .integer(0), "Of dropout and of shuffling."),
     ])
 
-  let losses: [Loss]
+  /// nil for an output that has none.
+  let losses: [Loss?]
+  /// Empty for ones.
+  let lossWeights: [Double]
   let optimizer: Optimizer
   let schedule: Schedule
   let clipNorm: Double?
@@ -44,9 +50,10 @@ struct TrainerOptions: Sendable {
     let options = try bindOptions(text, to: Self.signature)
     switch options["loss"] {
     case .call(let loss): losses = [Loss(loss)]
-    case .list(let calls): losses = calls.map { Loss($0.asCall) }
+    case .list(let losses): self.losses = losses.map(Loss.init(listed:))
     default: losses = []
     }
+    lossWeights = options.list("loss_weights").map(\.asNumber)
     optimizer = Optimizer(options.call("optimizer"))
     schedule = Schedule(options.call("schedule"))
     clipNorm = options.optionalNumber("clip_norm")
@@ -132,22 +139,40 @@ struct EvaluationOptions: Sendable {
     kind: .options, name: "evaluate", meaning: "Options of an evaluation.",
     options: [
       Option(
-        "loss", .either([.call(.loss), .list(of: .call(.loss))]),
-        "What to measure; for several outputs a list."),
+        "loss", .either([.call(.loss), .list(of: .optional(.call(.loss)))]),
+        "What to measure; for several outputs a list, with none for an output that has no loss."),
+      lossWeightsOption,
       Option(
         "batch_size", .integer(1...Int(Int32.max)), default: .integer(256), "Sequences at a time."),
     ])
 
-  let losses: [Loss]
+  /// nil for an output that has none.
+  let losses: [Loss?]
+  /// Empty for ones.
+  let lossWeights: [Double]
   let batchSize: Int
 
   init(_ text: String) throws {
     let options = try bindOptions(text, to: Self.signature)
     switch options["loss"] {
-    case .list(let calls): losses = calls.map { Loss($0.asCall) }
+    case .list(let losses): self.losses = losses.map(Loss.init(listed:))
     default: losses = [Loss(options.call("loss"))]
     }
+    lossWeights = options.list("loss_weights").map(\.asNumber)
     batchSize = options.integer("batch_size")
+  }
+}
+
+/// The sum of several losses is weighted.
+private let lossWeightsOption = Option(
+  "loss_weights", .list(of: .number(.nonNegative)), default: .list([]),
+  "What each output's loss counts in the sum, one number per output; all 1 by default.")
+
+extension Loss {
+  /// An item of a list of losses; nil for none.
+  fileprivate init?(listed value: Value) {
+    guard case .call(let call) = value else { return nil }
+    self.init(call)
   }
 }
 

@@ -35,9 +35,6 @@ def cases(kind: str) -> list[Any]:
 _SKIPPED = {
   "lstm_h17_proj3": "LSTM with projection",
   "lstm_h17_l2_proj5": "LSTM with projection",
-  "mha_e8_h2": "MultiheadAttention",
-  "mha_e12_h4_keypad": "MultiheadAttention",
-  "mha_e6_h1_causal": "MultiheadAttention",
   "smoothl1_b1": "SmoothL1 (huber is its multiple)",
   "smoothl1_b0.5_sum": "SmoothL1 (huber is its multiple)",
   "ctc_mean": "CTC",

@@ -131,6 +131,115 @@ def _merge(kind: str, time: bool, *sizes: int) -> Callable[[Network], None]:
   return build
 
 
+def _attention(network: Network) -> None:
+  """An encoder and a decoder of other lengths, with every attention between them."""
+  source = network.layer("LSTM", network.input(4, axis="memory"), 3, return_sequences=True)
+  target = network.layer("GRU", network.input(FEATURES), 3, return_sequences=True)
+  context, weights = network.layer(
+    "Attention", [target, source], score="general", return_weights=True
+  )
+  both = network.layer("Concat", [target, context])
+  attended = network.layer("MultiHeadAttention", [both, source], 2)
+  residual = network.layer("Add", [both, attended])
+  network.outputs(
+    network.layer("LayerNorm", residual), weights, network.layer("Attention", residual, 2)
+  )
+
+
+def _residual(network: Network) -> None:
+  """A transformer's block: each step is added to what went into it."""
+  x = network.layer("Dense", network.input(FEATURES), 6)
+  for _ in range(2):
+    y = network.layer("MultiHeadAttention", network.layer("LayerNorm", x), 3, causal=True)
+    x = network.layer("Add", [x, y])
+    y = network.layer("Dense", network.layer("LayerNorm", x), 7, activation="tanh")
+    x = network.layer("Add", [x, network.layer("Dense", y, 6)])
+
+
+def _repeated(network: Network) -> None:
+  """A sequence to a vector and back to a sequence, of the same and of another length."""
+  x = network.input(FEATURES)
+  vector = network.layer("GRU", x, 4)
+  fixed = network.layer("RepeatVector", vector, 3)
+  back = network.layer("LSTM", fixed, 2, go_backwards=True, return_sequences=True)
+  like = network.layer("RepeatVector", [vector, x])
+  network.outputs(
+    network.layer("Concat", [x, like]),
+    back,
+    network.layer("Attention", [x, fixed], score="additive"),
+    network.layer("Attention", back, score="dot"),
+  )
+
+
+def _gated(network: Network) -> None:
+  """A gate for every feature, and one for each timestep."""
+  x = network.input(FEATURES)
+  gate = network.layer("Dense", x, FEATURES, activation="sigmoid")
+  weight = network.layer("Dense", x, 1, activation="sigmoid")
+  network.layer("Multiply", [weight, x, gate, x])
+
+
+def attention(
+  query: str, *positional: object, size: int = 5, memory: int = 3, **options: object
+) -> Network:
+  """One layer of attention: `query` is "itself", "vector" or "sequence", the kind an option."""
+  network = Network()
+  kind = str(options.pop("kind"))
+  if query == "itself":
+    inputs = [network.input(size)]
+  else:
+    inputs = [
+      network.input(size, time=query == "sequence"),
+      network.input(memory, axis="memory"),
+    ]
+  made = network.layer(kind, inputs, *positional, name="layer", **options)
+  if isinstance(made, list):
+    network.outputs(*made)
+  return network
+
+
+def attentions() -> dict[str, Callable[[], Network]]:
+  """Every query with every score, and with the other options so that each pair of their values
+  meets."""
+  found: dict[str, Callable[[], Network]] = {}
+
+  def add(name: str, query: str, *positional: object, **options: object) -> None:
+    found[name] = lambda: attention(query, *positional, **options)
+
+  for query in ("itself", "vector", "sequence"):
+    for score in ("additive", "dot", "general", "scaled_dot"):
+      if (query, score) == ("itself", "general"):
+        continue
+      same = {"memory": 5} if "dot" in score else {}
+      for weights in (False, True):
+        name = f"attention-{query}-{score}{'-weights' if weights else ''}"
+        shown = {"return_weights": True} if weights else {}
+        add(name, query, kind="Attention", score=score, **same, **shown)
+        if score == "additive":
+          add(f"{name}-units", query, 4, kind="Attention", use_bias=weights, **shown)
+          add(f"{name}-no_bias", query, kind="Attention", use_bias=False, **shown)
+  rows: list[tuple[str, int, dict[str, object]]] = [
+    ("itself", 1, {}),
+    ("itself", 2, {"causal": True, "return_weights": True}),
+    ("itself", 3, {"use_bias": False, "return_weights": True}),
+    ("itself", 2, {"key_size": 4, "causal": True, "use_bias": False}),
+    ("itself", 1, {"causal": True, "key_size": 2}),
+    ("sequence", 1, {"use_bias": False, "return_weights": True}),
+    ("sequence", 2, {"return_weights": True}),
+    ("sequence", 3, {"key_size": 4}),
+    ("sequence", 2, {"memory": 6}),
+    ("sequence", 1, {"memory": 6, "key_size": 5, "use_bias": False, "return_weights": True}),
+    ("vector", 1, {"key_size": 3}),
+    ("vector", 2, {"use_bias": False}),
+    ("vector", 3, {"memory": 6, "return_weights": True}),
+  ]
+  for query, heads, options in rows:
+    words = [f"{name}_{value}".lower() for name, value in options.items()]
+    name = "-".join(["multi_head", query, str(heads), *words])
+    add(name, query, heads, kind="MultiHeadAttention", size=6, **options)
+  return found
+
+
 _SEQUENCES = {"return_sequences": True}
 
 LAYERS: dict[str, Callable[[Network], None]] = {
@@ -155,6 +264,14 @@ LAYERS: dict[str, Callable[[Network], None]] = {
   "concat_vectors": _merge("Concat", False, 2, 5),
   "add": _merge("Add", True, 3, 3, 3),
   "add_vectors": _merge("Add", False, 4, 4),
+  "multiply": _merge("Multiply", True, 3, 3, 3),
+  "multiply_vectors": _merge("Multiply", False, 4, 1),
+  "multiply_one_feature": _merge("Multiply", True, 1, 1),
+  "gated": _gated,
+  "repeat_vector": _on_input("RepeatVector", 4, time=False),
+  "repeated": _repeated,
+  "attention_between": _attention,
+  "residual": _residual,
 }
 for _mode in ("last", "mean", "max"):
   LAYERS[f"pooling_{_mode}"] = _on_input("Pooling", _mode)
@@ -201,7 +318,7 @@ def networks() -> dict[str, Callable[[], Network]]:
     add(f"rnn-{activation}", recurrent, "rnn", activation=activation, **_SEQUENCES)
   for name, build in LAYERS.items():
     add(name, from_layers, build)
-  return found
+  return found | attentions()
 
 
 @dataclass(frozen=True)
@@ -209,12 +326,14 @@ class Situation:
   """How many sequences and timesteps, and which of them count.
 
   `lengths` run from 0 to all timesteps; `mask` has holes at the start, in between and at the end.
+  A memory has `memory` timesteps, with lengths and a mask of its own.
   """
 
   batch: int
   timesteps: int
   lengths: bool = False
   mask: bool = False
+  memory: int = 4
 
 
 SITUATIONS: dict[str, Situation] = {
@@ -224,7 +343,7 @@ SITUATIONS: dict[str, Situation] = {
   "lengths_mask": Situation(8, 9, lengths=True, mask=True),
   "one_sequence": Situation(1, 6),
   "one_timestep": Situation(4, 1),
-  "one_of_each": Situation(1, 1),
+  "one_of_each": Situation(1, 1, memory=1),
 }
 
 
@@ -233,39 +352,80 @@ def problem(network: Network, situation: Situation, seed: int = 1) -> Problem:
   and the weights of outputs behind a length.
   """
   random = np.random.default_rng(seed)
-  batch, timesteps = situation.batch, situation.timesteps
-  lengths = mask = None
-  if situation.lengths:
-    # From none to all, each where there are enough sequences, in no order.
-    lengths = random.permutation(np.linspace(0, timesteps, batch).round().astype(np.int64))
-  if situation.mask:
-    mask = random.random((batch, timesteps)) < 0.6
-    mask[0, : timesteps // 2] = False
-    mask[1, timesteps // 2 :] = False
-    mask[2, :] = False
-  valid = np.arange(timesteps) < (
-    np.full((batch, 1), timesteps) if lengths is None else lengths[:, np.newaxis]
-  )
+  axes = {"x": Times(random, situation, situation.timesteps)}
+  if any(item.variable.axis == "memory" for item in network.inputs):
+    axes["memory"] = Times(random, situation, situation.memory)
   parameters = {
     name: single(random.normal(size=shape) * (0.5 if len(shape) == 1 else shape[1] ** -0.5))
     for name, shape in network.shapes.items()
   }
   inputs = []
   for item in network.inputs:
+    times = axes[str(item.variable.axis)]
     if item.ids:
-      inputs.append(random.integers(0, VOCABULARY, (batch, timesteps)).astype(np.int32))
+      inputs.append(random.integers(0, VOCABULARY, times.valid.shape).astype(np.int32))
     else:
-      counted = valid if mask is None else valid & mask
-      inputs.append(_values(random, item.variable, counted))
-  outputs = [_values(random, variable, valid) for variable in network.given]
+      inputs.append(_values(random, item.variable, times.counted, axes))
+  outputs = [_values(random, variable, None, axes) for variable in network.given]
+  of_inputs = [axes[str(item.variable.axis)] for item in network.inputs]
+  lengths, mask = axes["x"].lengths, axes["x"].mask
+  if len(axes) > 1:
+    lengths = [times.lengths for times in of_inputs] if situation.lengths else None
+    mask = [times.mask for times in of_inputs] if situation.mask else None
   return Problem(network, parameters, inputs, outputs, lengths, mask)
 
 
-def _values(random: np.random.Generator, variable: Variable, valid: np.ndarray) -> np.ndarray:
+class Times:
+  """Which timesteps of some sequences count.
+
+  Attributes
+  ----------
+  lengths : array ``[B]``, or None
+      From none to all, each where there are enough sequences, in no order.
+  mask : array ``[B, T]``, or None
+  valid : array ``[B, T]``
+      What lies within a length.
+  """
+
+  def __init__(self, random: np.random.Generator, situation: Situation, timesteps: int) -> None:
+    batch = situation.batch
+    self.lengths = self.mask = None
+    if situation.lengths:
+      spread = np.linspace(0, timesteps, batch).round().astype(np.int64)
+      self.lengths = random.permutation(spread)
+    if situation.mask:
+      self.mask = random.random((batch, timesteps)) < 0.6
+      self.mask[0, : timesteps // 2] = False
+      self.mask[1, timesteps // 2 :] = False
+      self.mask[2, :] = False
+    ends = np.full(batch, timesteps) if self.lengths is None else self.lengths
+    self.valid = np.arange(timesteps) < ends[:, np.newaxis]
+
+  @property
+  def counted(self) -> np.ndarray:
+    return self.valid if self.mask is None else self.valid & self.mask
+
+
+def _values(
+  random: np.random.Generator,
+  variable: Variable,
+  counted: np.ndarray | None,
+  axes: dict[str, Times],
+) -> np.ndarray:
+  """Numbers shaped as a variable, NaN where a timestep does not count: within the length, if
+  `counted` does not say."""
+  fixed = isinstance(variable.axis, int)
+  valid = axes["x"].valid if fixed else axes[str(variable.axis)].valid
+  if fixed:
+    valid = np.ones((len(valid), int(variable.axis)), bool)
   time = valid.shape[1:] if variable.time else ()
-  values = random.normal(size=(len(valid), *time, variable.size))
+  size = variable.size
+  if variable.keys is not None:
+    keys = variable.keys
+    size = keys if isinstance(keys, int) else axes[keys].valid.shape[1]
+  values = random.normal(size=(len(valid), *time, size))
   if variable.time:
-    values[~valid] = np.nan
+    values[~(valid if counted is None else counted)] = np.nan
   return single(values)
 
 

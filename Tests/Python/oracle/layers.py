@@ -101,6 +101,28 @@ def add(values: Sequence[Value]) -> Value:
   return _together(values, _sum, _size(values[0]))
 
 
+def multiply(values: Sequence[Value]) -> Value:
+  """Element by element; vectors of one feature are stretched."""
+  size = max(_size(value) for value in values)
+  if not isinstance(values[0], Row):
+    return _product(values)
+  return _together(values, _product, size)
+
+
+def repeat(vector: Tensor, like: Row | int) -> Row:
+  """The vector at each of so many timesteps, or at those of a row."""
+  if isinstance(like, int):
+    return Row([vector] * like, like, [True] * like)
+  return like.filled([vector] * like.length, vector.shape[0])
+
+
+def _product(parts: Sequence[Tensor]) -> Tensor:
+  total = parts[0]
+  for part in parts[1:]:
+    total = total * part
+  return total
+
+
 def _sum(parts: Sequence[Tensor]) -> Tensor:
   total = parts[0]
   for part in parts[1:]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import refrain
 
+from .network import ForEach, of_input
 from .problem import Array, Problem, Result
 
 
@@ -27,8 +28,10 @@ def data_of(problem: Problem) -> dict[str, object]:
   }
 
 
-def _for_each(value: Array | None, timed: list[bool]) -> list[Array | None] | None:
-  return None if value is None else [value if time else None for time in timed]
+def _for_each(value: ForEach, timed: list[bool]) -> list[Array | None] | None:
+  if value is None:
+    return None
+  return [of_input(value, index) if time else None for index, time in enumerate(timed)]
 
 
 def as_list(value: object) -> list[Array]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import layers
+from . import attention, layers
 from .activations import ACTIVATIONS
 from .cells import Cell
 from .layers import Value
@@ -26,16 +26,26 @@ from .row import Row
 from .tape import Tensor, stack, zeros
 
 RECURRENT = ("RNN", "LSTM", "GRU")
+ATTENTION = ("Attention", "MultiHeadAttention")
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+
+
+Axis = str | int
+"""Whose timesteps: "x" or "memory", which differ, or a number that the model fixes."""
 
 
 @dataclass(frozen=True)
 class Variable:
-  """What flows out of an input or a layer: its name in the notation, its vectors' size."""
+  """What flows out of an input or a layer: its name in the notation, its vectors' size.
+
+  `keys` says whose timesteps the last axis counts, for weights of attention.
+  """
 
   name: str
   size: int
   time: bool = True
+  axis: Axis = "x"
+  keys: Axis | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,8 @@ class Masks:
   """Dropout masks of one sequence, by layer: values 0 and 1/(1 − p).
 
   A recurrent layer has ``name`` for its inputs and ``name.recurrent`` for its hidden state, with
-  ``_reverse`` behind them for the other direction; a Dropout layer has ``name``.
+  ``_reverse`` behind them for the other direction; a Dropout layer has ``name``, and so have layers
+  of attention, for their weights.
   """
 
   by_name: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -124,8 +135,10 @@ class Network:
 
   # -- construction
 
-  def input(self, size: int = 0, time: bool = True, ids: bool = False) -> Variable:
-    variable = Variable(f"x{len(self.inputs)}", size, time)
+  def input(
+    self, size: int = 0, time: bool = True, ids: bool = False, axis: Axis = "x"
+  ) -> Variable:
+    variable = Variable(f"x{len(self.inputs)}", size, time, axis)
     self.inputs.append(Input(variable, ids))
     return variable
 
@@ -144,7 +157,8 @@ class Network:
   ) -> Variable | list[Variable]:
     """Add a layer; `merge_mode` makes a recurrent one bidirectional.
 
-    Returns its output, or the list of the outputs of a recurrent layer with return_state.
+    Returns its output, or the list of the outputs of a recurrent layer with return_state and of
+    attention with return_weights.
     """
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     name = name or f"{kind.lower()}{len(self.layers)}"
@@ -152,9 +166,17 @@ class Network:
     has_time = kind != "Pooling" and inputs[0].time
     if kind in RECURRENT:
       has_time = bool(options.get("return_sequences"))
+    axis = inputs[0].axis
+    if kind == "RepeatVector":
+      has_time, axis = True, inputs[1].axis if len(inputs) == 2 else int(positional[0])
+    if kind == "Attention":
+      has_time = len(inputs) == 2 and inputs[0].time
     outputs = tuple(
-      Variable(f"{name}_{index}", size, has_time and index == 0) for index, size in enumerate(sizes)
+      Variable(f"{name}_{index}", size, has_time and index == 0, axis)
+      for index, size in enumerate(sizes)
     )
+    if kind in ATTENTION and options.get("return_weights"):
+      outputs += (Variable(f"{name}_1", 0, has_time, axis, keys=inputs[-1].axis),)
     layer = Layer(kind, name, inputs, outputs, positional, options, merge_mode)
     self.layers.append(layer)
     for parameter, shape in parameter_shapes(layer).items():
@@ -182,6 +204,10 @@ class Network:
       return [int(positional[0])]
     if kind == "Concat":
       return [sum(variable.size for variable in inputs)]
+    if kind == "Multiply":
+      return [max(variable.size for variable in inputs)]
+    if kind == "Attention":
+      return [inputs[-1].size]
     return [inputs[0].size]
 
   # -- first reading: the notation
@@ -199,8 +225,8 @@ class Network:
     self,
     parameters: Mapping[str, Tensor],
     inputs: Sequence[Tensor | np.ndarray],
-    lengths: np.ndarray | None = None,
-    mask: np.ndarray | None = None,
+    lengths: ForEach = None,
+    mask: ForEach = None,
     dropout: Sequence[Masks] | None = None,
   ) -> list[list[Value]]:
     """Every output for every sequence: ``result[output][b]``.
@@ -212,7 +238,8 @@ class Network:
     inputs
         One for each input: Tensor ``[B, T, F]`` or ``[B, F]``, or ids ``[B, T]``.
     lengths, mask
-        ``[B]`` and ``[B, T]``, or None: everything counts.
+        ``[B]`` and ``[B, T]`` for all inputs, or a list with those of each; None: everything
+        counts.
     dropout
         The masks of each sequence, or None: inference.
     """
@@ -220,8 +247,10 @@ class Network:
     results: list[list[Value]] = [[] for _ in self.given]
     for b in range(batch):
       values: dict[str, object] = {}
-      for item, array in zip(self.inputs, inputs, strict=True):
-        values[item.variable.name] = self._enter(item, array, b, lengths, mask)
+      for index, (item, array) in enumerate(zip(self.inputs, inputs, strict=True)):
+        values[item.variable.name] = self._enter(
+          item, array, b, of_input(lengths, index), of_input(mask, index)
+        )
       masks = Masks() if dropout is None else dropout[b]
       for layer in self.layers:
         own = {
@@ -257,6 +286,14 @@ class Network:
     return Row([of_row[t] if valid[t] else blank for t in range(timesteps)], length, valid)
 
 
+ForEach = np.ndarray | Sequence[np.ndarray | None] | None
+"""An array for all inputs, or one for each."""
+
+
+def of_input(value: ForEach, index: int) -> np.ndarray | None:
+  return value[index] if isinstance(value, list) else value
+
+
 def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
   """The shapes of a layer's parameters, by the end of their names."""
   size = layer.inputs[0].size
@@ -281,7 +318,48 @@ def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
     return {"weight": (units, size)} | bias
   if layer.kind == "LayerNorm" and options.get("affine", True):
     return {"weight": (size,), "bias": (size,)}
+  if layer.kind == "Attention":
+    return _attention_shapes(layer)
+  if layer.kind == "MultiHeadAttention":
+    return _multi_head_shapes(layer)
   return {}
+
+
+def _attention_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+  query, memory = layer.inputs[0].size, layer.inputs[-1].size
+  asked = len(layer.inputs) == 2
+  score = layer.options.get("score", "additive")
+  if score == "general":
+    return {"weight_key": (query, memory)}
+  if score != "additive":
+    return {} if asked else {"query": (memory,)}
+  units = int(layer.positional[0]) if layer.positional else query
+  shapes = {"weight_query": (units, query)} if asked else {}
+  shapes |= {"weight_key": (units, memory)}
+  if layer.options.get("use_bias", True):
+    shapes["bias"] = (units,)
+  return shapes | {"weight_score": (units,)}
+
+
+def _multi_head_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+  query, memory = layer.inputs[0].size, layer.inputs[-1].size
+  heads = int(layer.positional[0])
+  width = heads * int(layer.options.get("key_size", query // heads))
+  if query == memory:
+    shapes: dict[str, tuple[int, ...]] = {"in_proj_weight": (3 * width, query)}
+  else:
+    shapes = {
+      "q_proj_weight": (width, query),
+      "k_proj_weight": (width, memory),
+      "v_proj_weight": (width, memory),
+    }
+  biased = layer.options.get("use_bias", True)
+  if biased:
+    shapes["in_proj_bias"] = (3 * width,)
+  shapes["out_proj.weight"] = (query, width)
+  if biased:
+    shapes["out_proj.bias"] = (query,)
+  return shapes
 
 
 def compute(
@@ -341,6 +419,18 @@ def compute(
     return [layers.concat(given)]
   if layer.kind == "Add":
     return [layers.add(given)]
+  if layer.kind == "Multiply":
+    return [layers.multiply(given)]
+  if layer.kind == "RepeatVector":
+    return [layers.repeat(first, given[1] if len(given) == 2 else int(layer.positional[0]))]
+  if layer.kind in ATTENTION:
+    mask = masks.of(layer.name)
+    if layer.kind == "Attention":
+      both = attention.attention(own, given, str(options.get("score", "additive")), mask)
+    else:
+      heads, causal = int(layer.positional[0]), bool(options.get("causal"))
+      both = attention.multi_head(own, given, heads, causal, mask)
+    return both if options.get("return_weights") else both[:1]
   raise ValueError(f"the oracle has no layer {layer.kind}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .network import Masks, Network, as_array
+from .network import ForEach, Masks, Network, as_array
 from .tape import Tensor, tensor
 
 Array = np.ndarray
@@ -28,16 +28,16 @@ class Problem:
   output_gradients : list of arrays or None
       The weights of the scalar, shaped as the outputs; None where a case has no gradients. What
       lies behind a length may be NaN: there the outputs are 0 whatever happens.
-  lengths : array ``[B]``, optional
-  mask : array ``[B, T]``, optional
+  lengths : array ``[B]``, or a list with one for each input, optional
+  mask : array ``[B, T]``, or a list with one for each input, optional
   """
 
   network: Network
   parameters: dict[str, Array]
   inputs: list[Array]
   output_gradients: list[Array] | None = None
-  lengths: Array | None = None
-  mask: Array | None = None
+  lengths: ForEach = None
+  mask: ForEach = None
 
 
 @dataclass

@@ -128,6 +128,16 @@ class Tensor:
 
     return Tensor(self.value[index], (self,), spread)
 
+  def columns(self, part: slice) -> Tensor:
+    """Some columns of a matrix."""
+
+    def spread(gradient: np.ndarray) -> None:
+      whole = np.zeros_like(self.value)
+      whole[:, part] = gradient
+      self.receive(whole)
+
+    return Tensor(self.value[:, part], (self,), spread)
+
   def sum(self) -> Tensor:
     return Tensor(self.value.sum(), (self,), self.receive_everywhere)
 

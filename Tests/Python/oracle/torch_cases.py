@@ -78,7 +78,8 @@ def torch_name(name: str) -> str:
 
 
 def layer(case: Any) -> list[tuple[Problem, Result]]:
-  """nn.Embedding, nn.Linear, nn.LayerNorm, or each activation function of one case."""
+  """nn.Embedding, nn.Linear, nn.LayerNorm, nn.MultiheadAttention, or each activation function of
+  one case."""
   t, d = case.tensors, case.desc
   module = d["module"].removeprefix("torch.nn.")
   if module == "activation functions":
@@ -91,6 +92,8 @@ def layer(case: Any) -> list[tuple[Problem, Result]]:
         ("softmax_lastdim", "softmax"),
       )
     ]
+  if module == "MultiheadAttention":
+    return [_multi_head_attention(t, d)]
   network = Network()
   if module == "Embedding":
     ids = network.input(ids=True)
@@ -112,6 +115,40 @@ def layer(case: Any) -> list[tuple[Problem, Result]]:
     [t.get("grad.x")],
   )
   return [(problem, expected)]
+
+
+def _multi_head_attention(t: Mapping[str, Array], d: Mapping[str, Any]) -> tuple[Problem, Result]:
+  """Self-attention. Under PyTorch's padding mask keys do not count but queries do, so there the
+  sequence is given twice, once with every timestep and once with those that count; its gradient is
+  that of the two together. The weights take no part in the loss."""
+  network = Network()
+  x, size = t["input.x"], d["embed_dim"]
+  padding = t.get("input.key_padding_mask")
+  inputs = [network.input(size) for _ in range(1 if padding is None else 2)]
+  causal = {"causal": True} if d["causal"] else {}
+  network.outputs(
+    *network.layer(
+      "MultiHeadAttention",
+      inputs,
+      d["num_heads"],
+      name="mha",
+      return_weights=True,
+      **causal,
+    )
+  )
+  problem = Problem(
+    network,
+    {name: t[name] for name in network.shapes},
+    [x] * len(inputs),
+    [t["loss.R"], np.zeros_like(t["output.attn"])],
+    mask=None if padding is None else [None, padding == 0],
+  )
+  expected = Result(
+    [t["output.y"], t["output.attn"]],
+    {name: t[f"grad.{name}"] for name in network.shapes},
+    [t["grad.x"]] if padding is None else [],
+  )
+  return problem, expected
 
 
 def _activation(t: Mapping[str, Array], name: str, notation: str) -> tuple[Problem, Result]:

@@ -174,6 +174,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
   "refrain_model_counts": (Status, [ModelPointer, Int64Pointer, Int64Pointer]),
   "refrain_model_input": (Status, [ModelPointer, c_int64, _Tensors]),
   "refrain_model_output": (Status, [ModelPointer, c_int64, _Tensors]),
+  "refrain_model_output_for": (
+    Status,
+    [ModelPointer, c_int64, _Tensors, c_int64, _Tensors],
+  ),
   "refrain_model_parameter_counts": (Status, [ModelPointer, Int64Pointer, Int64Pointer]),
   "refrain_model_parameter": (Status, [ModelPointer, c_int64, *_TEXT_OUT, _Tensors]),
   "refrain_model_get_parameter": (Status, [ModelPointer, c_char_p, FloatPointer, c_int64]),

@@ -16,7 +16,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import _abi
-from .arrays import Array, Description, FloatArray, description_of, empty_tensor, memory_view
+from .arrays import (
+  Array,
+  Description,
+  FloatArray,
+  Tensors,
+  description_of,
+  empty_tensor,
+  memory_view,
+)
 from .errors import OrderError, ShapeError, UnknownNameError
 
 
@@ -119,16 +127,32 @@ class ModelCore:
     return _abi.Handle(received, release)
 
   def output_arrays(self, inputs: Sequence[Array], batch: int | None = None) -> list[FloatArray]:
-    """Memory for every output of a run over these inputs; `batch` overrides their rows.
-
-    The timesteps are those of the first input that has any.
-    """
+    """Memory for every output of a run over these inputs; `batch` overrides their rows."""
     if len(inputs) != len(self.inputs):
       raise ShapeError(f"the model has {len(self.inputs)} inputs, found {len(inputs)}")
     if batch is None:
       batch = inputs[0].shape[0]
-    timesteps = next((array.shape[1] for array in inputs if array.ndim > 1), 1)
-    return [np.empty(output.sized(batch, timesteps), np.float32) for output in self.outputs]
+    timesteps = {
+      array.shape[1]
+      for array, description in zip(inputs, self.inputs, strict=True)
+      if description.has_timesteps and array.ndim > 1
+    }
+    if len(timesteps) > 1:
+      return [np.empty((batch, *sizes[1:]), np.float32) for sizes in self._output_sizes(inputs)]
+    length = next(iter(timesteps), 1)
+    return [np.empty(output.sized(batch, length), np.float32) for output in self.outputs]
+
+  def _output_sizes(self, inputs: Sequence[Array]) -> list[tuple[int, ...]]:
+    """The sizes of every output where inputs have different numbers of timesteps."""
+    given = Tensors(inputs)
+    found = []
+    for index in range(len(self.outputs)):
+      tensor = empty_tensor()
+      _abi.library().refrain_model_output_for(
+        self.handle, index, given.pointer, given.count, ctypes.byref(tensor)
+      )
+      found.append(tuple(tensor.shape[: tensor.rank]))
+    return found
 
   def step_arrays(self, lanes: int) -> list[FloatArray]:
     """Memory for every output of one timestep."""

@@ -92,7 +92,8 @@ class Description:
   dtype : numpy.dtype
       float32, or int32 for ids.
   shape : tuple
-      None stands for the sizes that each call chooses: batch, timesteps.
+      None stands for the sizes that each call chooses: batch, timesteps, and the keys of attention's
+      weights.
   """
 
   dtype: np.dtype[Any]
@@ -118,9 +119,8 @@ class Description:
     return tuple(size or 0 for size in rest)
 
   def sized(self, batch: int, timesteps: int) -> tuple[int, ...]:
-    """The shape for a call with these sizes."""
-    time = (timesteps,) if self.has_timesteps else ()
-    return (batch, *time, *self.step_shape)
+    """The shape for a call with these sizes, in which every sequence has as many timesteps."""
+    return (batch, *(timesteps if size is None else size for size in self.shape[1:]))
 
   def array(self, value: npt.ArrayLike, name: str) -> Array:
     """A value for this input or output, in the right type. The library compares the sizes."""

@@ -35,6 +35,8 @@ from .text import Tokenizer
 
 Lengths: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike | None] | None
 ClassWeight: TypeAlias = Mapping[Any, float] | Sequence[float] | None
+Losses: TypeAlias = str | Sequence[str | None]
+"""A loss, or one for each output, None for an output that has none."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,20 @@ def _class_ids(y: Any, labels: list[str]) -> npt.NDArray[np.int32]:
   return ids.reshape(names.shape)
 
 
+def outputs_with_losses(
+  outputs: Sequence[Description], losses: Sequence[str]
+) -> tuple[list[Description], list[str]]:
+  """The outputs that have a loss, which are those that have targets, and their losses.
+
+  A single loss will do for several outputs here; the library knows better.
+  """
+  chosen = list(losses) * (len(outputs) if len(losses) == 1 else 1)
+  if len(chosen) != len(outputs):
+    raise ArgumentError(f"{len(chosen)} losses for {len(outputs)} outputs")
+  pairs = [pair for pair in zip(outputs, chosen, strict=True) if pair[1] != "none"]
+  return [output for output, _ in pairs], [loss for _, loss in pairs]
+
+
 def prepare_target(
   output: Description, y: Any, loss: str, labels: list[str], name: str = "y"
 ) -> Array:
@@ -309,11 +325,7 @@ class Preparation:
     outputs = self.core.outputs
     if data.y is None:
       raise ArgumentError("y is missing")
-    losses = list(self.losses)
-    if len(losses) == 1:
-      losses *= len(outputs)
-    if len(losses) != len(outputs):
-      raise ArgumentError(f"{len(losses)} losses for {len(outputs)} outputs")
+    outputs, losses = outputs_with_losses(outputs, self.losses)
     values = _one_for_each(data.y, len(outputs), "y")
     targets = [
       prepare_target(output, value, loss, self.core.labels)

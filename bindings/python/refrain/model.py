@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import _abi
 from ._core import ModelCore
 from .arrays import Description
-from .dataset import ClassWeight, Lengths, ValidationData, prepare_inputs
+from .dataset import ClassWeight, Lengths, Losses, ValidationData, prepare_inputs
 from .errors import ArgumentError, HandleError, UnsupportedError
 from .history import History
 from .metrics import Metrics
@@ -63,7 +63,8 @@ class Model(_abi.Owner):
     self._open_core: ModelCore | None = ModelCore(self._handle)
     self._trainer: Trainer | None = None
     self._trainer_options: str | None = None
-    self._loss: str | list[str] | None = None
+    self._loss: Losses | None = None
+    self._loss_weights: Sequence[float] | None = None
     self.history: History | None = None
 
   @property
@@ -215,7 +216,8 @@ class Model(_abi.Owner):
     mask: Any = None,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: ClassWeight = None,
-    loss: str | list[str] = "crossentropy",
+    loss: Losses = "crossentropy",
+    loss_weights: Sequence[float] | None = None,
     optimizer: str = "Adam(0.001)",
     epochs: int = 1,
     batch_size: int = 32,
@@ -240,7 +242,7 @@ class Model(_abi.Owner):
         memory. Every epoch must have the same number of batches.
     y : array or list of arrays
         Class ids ``[B]`` or ``[B, T]`` or labels for a cross-entropy; otherwise numbers shaped as
-        the output, where ``[B]`` will do for ``[B, 1]``.
+        the output, where ``[B]`` will do for ``[B, 1]``. One for each output with a loss.
     validation_data : (x, y), (x, y, sample_weight), `Data` or function, optional
         Measured after each epoch.
     validation_split : float
@@ -256,7 +258,9 @@ class Model(_abi.Owner):
     class_weight : dict or list, optional
         How much each class counts; dictionaries may use ids or labels. Not used in validation.
     loss, optimizer : str
-        In the notation; a list of losses for several outputs.
+        In the notation; a list of losses for several outputs, with None for one that has none.
+    loss_weights : list of float, optional
+        What each output's loss counts in their sum; 1 by default.
     patience : int, optional
         Epochs without improvement after which to stop.
     restore_best : bool, optional
@@ -297,6 +301,7 @@ class Model(_abi.Owner):
     """
     trainer_options: dict[str, object] = {
       "loss": as_notation(loss),
+      "loss_weights": loss_weights,
       "optimizer": as_notation(optimizer),
       "clip_norm": clip_norm,
       "threads": threads,
@@ -310,7 +315,7 @@ class Model(_abi.Owner):
     if self._trainer is None or self._trainer_options != text:
       self._trainer = Trainer(self._core, text)
       self._trainer_options = text
-    self._loss = loss
+    self._loss, self._loss_weights = loss, loss_weights
     try:
       return self._trainer.fit(
         x,
@@ -361,17 +366,19 @@ class Model(_abi.Owner):
     lengths: Lengths = None,
     mask: Any = None,
     sample_weight: npt.ArrayLike | None = None,
-    loss: str | list[str] | None = None,
+    loss: Losses | None = None,
+    loss_weights: Sequence[float] | None = None,
     batch_size: int | None = None,
     threads: int = 1,
   ) -> Metrics:
     """Measure the model on data.
 
     Parameters are those of `fit`; x may be a function that returns an iterator of batches. Without
-    a loss that of the last fit is taken; without a fit a cross-entropy for class ids, labels and
+    a loss that of the last fit is taken, with its weights; without a fit a cross-entropy for class ids, labels and
     probabilities, and the mean squared error for anything else.
     """
-    chosen = self._loss if loss is None else loss
+    if loss is None:
+      loss, loss_weights = self._loss, loss_weights or self._loss_weights
     with self.session(threads=threads) as session:
       metrics: Metrics = session.evaluate(
         x,
@@ -379,7 +386,8 @@ class Model(_abi.Owner):
         lengths=lengths,
         mask=mask,
         sample_weight=sample_weight,
-        loss=chosen,
+        loss=loss,
+        loss_weights=loss_weights,
         batch_size=batch_size,
       )
     return metrics

@@ -70,11 +70,14 @@ def joined(*texts: str) -> str:
 
 
 def as_notation(value: object) -> object:
-  """`value` with its strings, also those in a list, taken as notation rather than as texts."""
+  """`value` with its strings, also those in a list, taken as notation rather than as texts.
+
+  None in a list is the notation's none.
+  """
   if isinstance(value, str):
     return Notation(value)
   if isinstance(value, (list, tuple)):
-    return [as_notation(item) for item in value]
+    return [Notation("none") if item is None else as_notation(item) for item in value]
   return value
 
 

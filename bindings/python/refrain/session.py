@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from .dataset import (
   Data,
   Inputs,
   Lengths,
+  Losses,
   Preparation,
   is_texts,
   prepare_inputs,
@@ -178,7 +180,8 @@ class Session(_abi.Owner):
     lengths: Lengths = None,
     mask: Any = None,
     sample_weight: npt.ArrayLike | None = None,
-    loss: str | list[str] | None = None,
+    loss: Losses | None = None,
+    loss_weights: Sequence[float] | None = None,
     batch_size: int | None = None,
   ) -> Metrics:
     """Measure the model; see `Model.evaluate`."""
@@ -186,12 +189,14 @@ class Session(_abi.Owner):
     core.synchronise()
     if loss is None:
       loss = guessed_loss(core, y)
-    losses = [loss] if isinstance(loss, str) else list(loss)
+    losses = [loss] if isinstance(loss, str) else [item or "none" for item in loss]
     prepare = Preparation(core, [item for text in losses for item in listed(text)])
     guard = Guard()
     source = source_of(Data(x, y, lengths, mask, sample_weight), prepare, guard)
     struct = source.struct()
-    options = arguments({"loss": as_notation(loss), "batch_size": batch_size})
+    options = arguments(
+      {"loss": as_notation(loss), "loss_weights": loss_weights, "batch_size": batch_size}
+    )
     metrics = _abi.MetricsPointer()
     with guard:
       try:

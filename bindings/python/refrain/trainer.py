@@ -21,6 +21,7 @@ from .dataset import (
   Preparation,
   ValidationData,
   as_data,
+  outputs_with_losses,
   prepare_inputs,
   prepare_target,
 )
@@ -218,9 +219,8 @@ class Trainer(_abi.Owner):
     input_gradients : bool
         Whether to return the gradients of the inputs as well, as `backward` does.
     """
-    outputs = self._core.outputs
+    outputs, losses = outputs_with_losses(self._core.outputs, self._losses)
     values = [y] if len(outputs) == 1 else list(y)
-    losses = self._losses if len(self._losses) == len(outputs) else self._losses * len(outputs)
     if len(values) != len(outputs):
       raise ShapeError(f"y must be a list of {len(outputs)} arrays, found {len(values)}")
     targets = Tensors(

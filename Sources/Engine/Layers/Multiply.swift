@@ -1,0 +1,90 @@
+// Multiply.swift — several values into one, element by element: a product, as gates are
+//
+// A value with one feature where others have more multiplies all of their features: a weight for each
+// timestep.
+
+import Kernels
+
+struct MultiplyLayer: Layer {
+  static let signature = Signature(
+    kind: .layer, name: "Multiply",
+    meaning: "The product of several values of one shape; one with one feature scales the others'.",
+    options: [])
+
+  let outputs: [ValueShape]
+
+  init(_ call: BoundCall, inputs: [ValueShape]) throws {
+    guard inputs.count >= 2, inputs.allSatisfy({ $0.type == .float }) else {
+      throw LayerError("Multiply takes two or more float inputs, such as [a, b] -> Multiply")
+    }
+    var output = inputs[0]
+    if let widest = inputs.first(where: { $0.lastAxis > 1 }) { output.features = widest.features }
+    for input in inputs {
+      var stretched = input
+      if input.lastAxis == 1 {
+        stretched.features[input.features.count - 1] = output.lastAxis
+      }
+      guard stretched.hasTime == output.hasTime, stretched.features == output.features else {
+        let texts = inputs.map { "\($0.pattern)" }.joined(separator: ", ")
+        throw LayerError("Multiply takes inputs whose shapes fit together, found \(texts)")
+      }
+    }
+    outputs = [output]
+  }
+
+  func makeRun(_ placement: inout Placement) throws -> any LayerRun { MultiplyRun(&placement) }
+}
+
+private final class MultiplyRun: LayerRun {
+  private let inputs: [ValuePlace]
+  private let output: ValuePlace
+  private let columns: Int
+
+  init(_ placement: inout Placement) {
+    inputs = placement.inputs
+    output = placement.outputs[0]
+    columns = output.lastAxis
+    placement.requireScratch(output.width)
+  }
+
+  /// y = y ⊙ x for a row of `input`, with one feature stretched to all.
+  private func multiply(_ y: MutableValues, by input: ValuePlace, row: Int, _ pass: Pass) {
+    let x = pass.pointer(input.values, row: row)
+    guard input.lastAxis < columns else {
+      kernels.multiply(x, y, y, count: output.width)
+      return
+    }
+    for i in 0..<input.width {
+      kernels.scale(y + i * columns, by: x[i], y + i * columns, count: columns)
+    }
+  }
+
+  func forward(_ rows: Range<Int>, _ pass: Pass) {
+    for row in rows {
+      let y = pass.pointer(output.values, row: row)
+      kernels.fill(y, 1, count: output.width)
+      for input in inputs { multiply(y, by: input, row: row, pass) }
+    }
+  }
+
+  /// dxₖ = dy ⊙ Π xⱼ over j ≠ k, formed anew for each k: a quotient would fail at 0.
+  func backward(_ rows: Range<Int>, _ pass: Pass) {
+    let product = pass.scratch
+    for (index, input) in inputs.enumerated() where pass.wantsGradient(input) {
+      for row in rows {
+        product.update(from: pass.pointer(output.gradients, row: row), count: output.width)
+        for (other, factor) in inputs.enumerated() where other != index {
+          multiply(product, by: factor, row: row, pass)
+        }
+        let dx = pass.pointer(input.gradients, row: row)
+        if input.lastAxis == columns {
+          kernels.add(product, dx, count: output.width)
+        } else {
+          for i in 0..<input.width {
+            for column in 0..<columns { dx[i] += product[i * columns + column] }
+          }
+        }
+      }
+    }
+  }
+}
