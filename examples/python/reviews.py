@@ -13,12 +13,12 @@ import json
 import multiprocessing
 import resource
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import refrain
+from common import DataError, class_ids, read_labelled, run
 
 MODEL = (
   "Embedding({words}, 64)"
@@ -55,53 +55,6 @@ ROWS = (
   ("macro recall", "recall_macro", "12.3f"),
   ("macro F1", "f1_macro", "12.3f"),
 )
-
-
-class DataError(Exception):
-  """A file that is not what it should be. The message names it, and the line."""
-
-
-@dataclass
-class Reviews:
-  """Labelled texts, and the lines of the file that they stood on."""
-
-  path: str
-  labels: list[str] = field(default_factory=list)
-  texts: list[str] = field(default_factory=list)
-  lines: list[int] = field(default_factory=list)
-
-
-def read_reviews(path):
-  """Read label<TAB>text lines; a first line `label<TAB>text` is a header."""
-  reviews = Reviews(path)
-  lines = Path(path).read_bytes().split(b"\n")
-  if lines[-1] == b"":
-    lines.pop()  # behind the last line break
-  for number, line in enumerate(lines, start=1):
-    try:
-      text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
-    except UnicodeDecodeError as error:
-      raise DataError(f"{path}:{number}: byte {error.start + 1} is not UTF-8") from None
-    if number == 1 and text == "label\ttext":
-      continue
-    label, tab, review = text.partition("\t")
-    if not tab or not label or "\0" in text:
-      raise DataError(f"{path}:{number}: expected label<TAB>text, found {text[:60]!r}")
-    reviews.labels.append(label)
-    reviews.texts.append(review)
-    reviews.lines.append(number)
-  if not reviews.texts:
-    raise DataError(f"{path}: there are no reviews in this file")
-  return reviews
-
-
-def class_ids(reviews, classes):
-  """The numbers of the labels, [B] int32. A label that is no class is an error."""
-  numbers = {label: number for number, label in enumerate(classes)}
-  for label, line in zip(reviews.labels, reviews.lines, strict=True):
-    if label not in numbers:
-      raise DataError(f"{reviews.path}:{line}: the label {label!r} is not one of {classes}")
-  return np.array([numbers[label] for label in reviews.labels], np.int32)
 
 
 def measured(metrics):
@@ -212,7 +165,7 @@ def print_table(results):
 
 
 def train(arguments):
-  train_reviews, valid_reviews = read_reviews(arguments.train), read_reviews(arguments.valid)
+  train_reviews, valid_reviews = read_labelled(arguments.train), read_labelled(arguments.valid)
   classes = sorted(set(train_reviews.labels))
   if len(classes) < 2:
     raise DataError(f"{arguments.train}: every review has the label {classes[0]!r}")
@@ -231,7 +184,7 @@ def train(arguments):
 
 
 def compare(arguments):
-  reviews = read_reviews(arguments.data)
+  reviews = read_labelled(arguments.data)
   results = []
   for path in arguments.models:
     model = refrain.load(path)
@@ -297,12 +250,7 @@ def main():
   command.set_defaults(run=classify)
 
   arguments = parser.parse_args()
-  try:
-    arguments.run(arguments)
-  except (refrain.RefrainError, DataError, OSError) as error:
-    sys.exit(str(error))
-  except KeyboardInterrupt:
-    sys.exit("interrupted")
+  run(lambda: arguments.run(arguments))
 
 
 if __name__ == "__main__":
