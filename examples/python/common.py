@@ -5,6 +5,8 @@ Each program is meant to be copied together with this file.
 
 import csv
 import io
+import multiprocessing
+import resource
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,3 +205,38 @@ def logistic_regression(x, y, valid_x, valid_y, classes, seed):
   x, valid_x = (scaler.transform(part)[:, np.newaxis] for part in (x, valid_x))  # one timestep
   model.fit(x, y, optimizer="Adam(0.02)", epochs=100, l2=0.001, seed=seed, verbose=0)
   return model.evaluate(valid_x, valid_y)["accuracy"]
+
+
+# Processes
+
+
+def in_child(work, *arguments):
+  """What `work` returns in a process of its own, and that process's peak memory in megabytes.
+
+  The memory is all that the operating system counts for it: program, library and data included.
+  """
+
+  def answer(sender):
+    try:
+      result = work(*arguments)
+      # ru_maxrss is in kibibytes on Linux.
+      peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+      sender.send((result, peak))
+    except (refrain.RefrainError, DataError, OSError) as error:
+      sender.send(str(error))
+    except KeyboardInterrupt:
+      sender.send("interrupted")
+
+  context = multiprocessing.get_context("fork")
+  receiver, sender = context.Pipe(duplex=False)
+  child = context.Process(target=answer, args=(sender,))
+  child.start()
+  sender.close()
+  try:
+    received = receiver.recv()
+  except EOFError:
+    received = "the training process ended unexpectedly"
+  child.join()
+  if isinstance(received, str):
+    sys.exit(received)
+  return received

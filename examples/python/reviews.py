@@ -10,15 +10,13 @@ usual introduction with a few that are better; `reviews.py train --help` names t
 
 import argparse
 import json
-import multiprocessing
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 
 import refrain
-from common import DataError, class_ids, read_labelled, run
+from common import DataError, class_ids, in_child, read_labelled, run
 
 MODEL = (
   "Embedding({words}, 64)"
@@ -116,35 +114,6 @@ def train_cell(cell, train, valid, arguments):
   }
 
 
-def train_in_child(cell, train, valid, arguments):
-  """`train_cell` in a process of its own, so that peak memory is this model's, with the data."""
-
-  def work(sender):
-    try:
-      result = train_cell(cell, train, valid, arguments)
-      # ru_maxrss is in kibibytes on Linux.
-      result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-      sender.send(result)
-    except (refrain.RefrainError, DataError, OSError) as error:
-      sender.send(f"{cell}: {error}")
-    except KeyboardInterrupt:
-      sender.send(f"{cell}: interrupted")
-
-  context = multiprocessing.get_context("fork")
-  receiver, sender = context.Pipe(duplex=False)
-  child = context.Process(target=work, args=(sender,))
-  child.start()
-  sender.close()
-  try:
-    result = receiver.recv()
-  except EOFError:
-    result = f"{cell}: the training process ended unexpectedly"
-  child.join()
-  if isinstance(result, str):
-    sys.exit(result)
-  return result
-
-
 def print_table(results):
   """One table for all models, then each one's confusion matrix and figures for each class."""
   print(f"\n  {'':20}" + "".join(f"{result['name']:>12}" for result in results))
@@ -172,9 +141,10 @@ def train(arguments):
   class_ids(valid_reviews, classes)
   out = Path(arguments.out)
   out.mkdir(parents=True, exist_ok=True)
-  results = [
-    train_in_child(cell, train_reviews, valid_reviews, arguments) for cell in arguments.cells
-  ]
+  results = []
+  for cell in arguments.cells:
+    result, peak = in_child(train_cell, cell, train_reviews, valid_reviews, arguments)
+    results.append({**result, "peak_memory_mb": peak})
   print_table(results)
   history = {"data": arguments.train, "labels": classes, "models": results}
   path = out / "history.json"
