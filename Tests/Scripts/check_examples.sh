@@ -52,4 +52,28 @@ PYTHONPATH=bindings/python $python examples/python/reviews.py train --train "$fo
   --valid "$folder/tsv/valid.tsv" --out "$folder/python" --epochs 2 >/dev/null 2>&1
 echo 'the plot is dull .' | build/bin/reviews_classify "$folder/python/lstm.refrain" | grep -q '^negative' ||
   fail "a model trained in Python does not classify in C"
+# The Python examples that make up data of their own check their results themselves.
+export PYTHONPATH=bindings/python
+example() {
+  local program=$1
+  shift
+  $python examples/python/"$program" "$@" >"$folder/log" 2>"$folder/progress" ||
+    fail "$program: $(tail -n 1 "$folder/progress")"
+}
+example characters.py train --units 64 --epochs 6 --out "$folder/characters.refrain"
+example characters.py sample "$folder/characters.refrain" --start "On Monday " --length 200
+grep -q '^On Tuesday ' "$folder/log" || fail "no Tuesday follows Monday in: $(cat "$folder/log")"
+example speakers.py --models 2 --epochs 12 --out "$folder/speakers"
+example surnames.py train --epochs 5 --out "$folder/surnames.refrain"
+found=$(printf 'Lanavortamogulneso\nLanagultamovorneso\nLata'"'"'mone\n' |
+  $python examples/python/surnames.py classify "$folder/surnames.refrain" --best 1 |
+  sed 's/.*\t\(.*\) .*/\1/' | paste -sd ' ')
+[ "$found" = "Northern Southern Islander" ] || fail "surnames.py found '$found'"
+example compare.py --cells RNN GRU 'LSTM({units}, dropout=0.1)' --same parameters --seeds 2 --epochs 10 \
+  --out "$folder/compare.json" --picture "$folder/compare.png"
+[ "$(grep -c '"epoch_kept"' "$folder/compare.json")" = 6 ] || fail "compare.py did not write six runs"
+[ -s "$folder/compare.png" ] || fail "compare.py drew nothing"
+example memory.py --length 30 --epochs 6 --units 32 --picture "$folder/memory.png"
+[ -s "$folder/memory.png" ] || fail "memory.py drew nothing"
+
 echo "examples: all run and find what they should"

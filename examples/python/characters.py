@@ -9,14 +9,12 @@ Without --text it makes up a text of its own, whose sentences depend on the one 
 """
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import refrain
-from common import DataError, add_training_options, expect, read_text, run
+from common import DataError, add_training_options, expect, load, read_text, run
 
 MODEL = (
   "Embedding({characters}, 64)"
@@ -32,8 +30,9 @@ def made_up_text(sentences, seed):
   """Sentences in which each day follows the last, and verb, pronoun and object the subject."""
   rng = np.random.default_rng(seed)
   days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-  subjects = [("the old captain", "s", "his"), ("the doctor", "s", "her"), ("my sisters", "", "their"),
-              ("two sailors", "", "their"), ("the queen", "s", "her"), ("a gardener", "s", "his")]
+  subjects = [("the old captain", "s", "his"), ("the doctor", "s", "her"),
+              ("my sisters", "", "their"), ("two sailors", "", "their"),
+              ("the queen", "s", "her"), ("a gardener", "s", "his")]
   adverbs = ["slowly", "suddenly", "as always", "without a word"]
   verbs = ["open", "forget", "find", "hide", "read"]
   objects = ["letter", "map", "basket", "book"]
@@ -105,9 +104,7 @@ def sample(model, start, length, temperature, seed):
 
 def write_sample(model, arguments, start):
   print(start, end="")
-  for character in sample(
-    model, start, arguments.length, arguments.temperature, arguments.seed
-  ):
+  for character in sample(model, start, arguments.length, arguments.temperature, arguments.seed):
     print(character, end="", flush=True)
   print()
 
@@ -165,7 +162,7 @@ def train(arguments):
 
 
 def write(arguments):
-  model = refrain.load(arguments.model)
+  model = load(arguments.model)
   if model.tokenizer is None or not arguments.start:
     raise DataError("sample needs a model that train saved, and a --start of a character at least")
   write_sample(model, arguments, arguments.start)

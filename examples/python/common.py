@@ -17,7 +17,7 @@ import refrain
 
 
 class DataError(Exception):
-  """A file that is not what it should be. The message names it and, where there is one, the line."""
+  """A file that is not what it should be. The message names it, and the line if there is one."""
 
 
 # Options and errors
@@ -42,7 +42,7 @@ positive.__name__ = "number from 1"  # what argparse calls it in a message
 
 
 def run(work):
-  """Do the program's work. What users can get wrong ends it with a message instead of a traceback."""
+  """Do the program's work. What users can get wrong ends it with a message, not a traceback."""
   try:
     work()
   except (refrain.RefrainError, DataError, OSError) as error:
@@ -73,6 +73,14 @@ def read_text(path):
     line = text.count("\n", 0, text.index("\0")) + 1
     raise DataError(f"{path}:{line}: there is a NUL character; this is no text")
   return text
+
+
+def load(path):
+  """A saved model. What is wrong with the bytes of a file does not name the file; this does."""
+  try:
+    return refrain.load(path)
+  except refrain.FormatError as error:
+    raise DataError(f"{path}: {error}") from None
 
 
 @dataclass

@@ -12,9 +12,9 @@ Data to classify come in one of three forms, told apart by their first line:
 
 Every layer gets the same data, batches, epochs and seeds, in a process of its own, and hands its
 last state to a softmax. Of each run the epoch with the lowest validation loss counts. Several seeds
-show how much is chance: a difference smaller than the spread is none. All layers have the same number
-of units or, with --same parameters, as many as make them as large as LSTM. The validation data choose
-the epoch, so accuracies are a little flattering; for all layers alike.
+show how much is chance: a difference smaller than the spread is none. All layers have the same
+number of units or, with --same parameters, as many as make them as large as LSTM. The validation
+data choose the epoch, so accuracies are a little flattering; for all layers alike.
 """
 
 import argparse
@@ -243,8 +243,8 @@ def linear(problem, arguments):
 
 def compare(arguments):
   problem = problem_of(arguments)
-  print(f"{problem.name}: {len(problem.train.y):,} items to learn from, {len(problem.valid.y):,} to "
-        f"measure on, {len(problem.classes)} classes", flush=True)
+  print(f"{problem.name}: {len(problem.train.y):,} items to learn from, {len(problem.valid.y):,} "
+        f"to measure on, {len(problem.classes)} classes", flush=True)
   results = []
   for cell in arguments.cells:
     units = arguments.units

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import refrain
-from common import DataError, class_ids, in_child, read_labelled, run
+from common import DataError, class_ids, in_child, load, read_labelled, run
 
 MODEL = (
   "Embedding({words}, 64)"
@@ -157,7 +157,7 @@ def compare(arguments):
   reviews = read_labelled(arguments.data)
   results = []
   for path in arguments.models:
-    model = refrain.load(path)
+    model = load(path)
     metrics = model.evaluate(
       reviews.texts, class_ids(reviews, model.labels), loss="crossentropy",
       threads=arguments.threads,
@@ -169,7 +169,7 @@ def compare(arguments):
 
 
 def classify(arguments):
-  model = refrain.load(arguments.model)
+  model = load(arguments.model)
   labels = model.labels
   left_out = 0
   for number, line in enumerate(sys.stdin.buffer, start=1):

@@ -77,7 +77,8 @@ def train(arguments):
   if (arguments.train is None) != (arguments.valid is None):
     raise DataError("--train and --valid go together")
   if arguments.train is None:
-    train_data, valid_data = made_up_series(240, arguments.seed), made_up_series(80, arguments.seed + 1)
+    train_data = made_up_series(240, arguments.seed)
+    valid_data = made_up_series(80, arguments.seed + 1)
   else:
     train_data, valid_data = read_series(arguments.train), read_series(arguments.valid)
   classes = sorted(set(train_data.labels))
@@ -89,7 +90,8 @@ def train(arguments):
                     f"{train_data.path} has {features}")
   y, valid_y = class_ids(train_data, classes), class_ids(valid_data, classes)
   print(f"{len(y)} series to learn from, {len(valid_y)} to measure on; {features} features, "
-        f"{len(classes)} classes, {train_data.lengths.min()} to {train_data.lengths.max()} timesteps")
+        f"{len(classes)} classes, {train_data.lengths.min()} to {train_data.lengths.max()} "
+        "timesteps")
 
   scaler = refrain.StandardScaler().fit(valid_rows(train_data))
   x, valid_x = scaler.transform(train_data.x), scaler.transform(valid_data.x)
@@ -146,7 +148,8 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--train", help="CSV of series to learn from (made up)")
   parser.add_argument("--valid", help="the same, to measure on (made up)")
-  parser.add_argument("--out", default="speakers", help="what the models' files begin with (speakers)")
+  parser.add_argument("--out", default="speakers",
+                      help="what the models' files begin with (speakers)")
   parser.add_argument("--models", type=positive, default=5, help="of the committee (5)")
   add_training_options(parser, "60")
   arguments = parser.parse_args()

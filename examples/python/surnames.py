@@ -4,9 +4,9 @@
     surnames.py classify surnames.refrain < names
 
 Data are lines of label<TAB>name. Two networks are trained. The first reads a name's characters from
-both ends with a GRU. For short strings that is hard to make better than counting n-grams; the second
-therefore also has the mean of learned vectors of the name's 1- to 4-grams ("wide and deep", Cheng et
-al. 2016), and is the one that is saved. Both stand beside a linear model of the same n-grams.
+both ends with a GRU. For short strings it is hard to be better than counted n-grams that way; the
+second therefore also has the mean of learned vectors of the name's 1- to 4-grams ("wide and deep",
+Cheng et al. 2016), and is the one that is saved. Both stand beside a linear model of these n-grams.
 Without files the program makes up three languages, two of which differ in the order of parts that
 lie too far apart for any n-gram to see.
 """
@@ -24,6 +24,7 @@ from common import (
   add_training_options,
   class_ids,
   expect,
+  load,
   majority_accuracy,
   read_labelled,
   run,
@@ -69,8 +70,8 @@ def made_up_names(count, seed):
     if label == "Islander":
       name = syllables(2) + "'" + syllables(2)
     else:
-      parts = ("vor", "gul") if label == "Northern" else ("gul", "vor")
-      name = syllables(2).join(("", parts[0], parts[1], ""))
+      first, second = ("vor", "gul") if label == "Northern" else ("gul", "vor")
+      name = syllables(2) + first + syllables(2) + second + syllables(2)
     data.labels.append(label)
     data.texts.append(name.capitalize())
     data.lines.append(number + 1)
@@ -81,7 +82,7 @@ def made_up_names(count, seed):
 
 
 def ngrams(name, n):
-  """The n characters up to each character of a name and its end; fewer have START before them."""
+  """The n characters up to START, to each character of a name, and END; STARTs go before."""
   padded = START * n + name[: MAX_LENGTH - 2] + END
   return [padded[end - n : end] for end in range(n, len(padded) + 1)]
 
@@ -151,8 +152,8 @@ def train(arguments):
   (x, lengths), (valid_x, valid_lengths) = (
     encode(names.texts, tables) for names in (train_names, valid_names)
   )
-  print(f"{len(y):,} names to learn from, {len(valid_y):,} to measure on; {len(classes)} languages, "
-        f"{sizes[0] - OTHER - 1} different characters")
+  print(f"{len(y):,} names to learn from, {len(valid_y):,} to measure on; {len(classes)} "
+        f"languages, {sizes[0] - OTHER - 1 - 2} different characters")
 
   whole = refrain.Data(x, y, lengths), refrain.Data(valid_x, valid_y, valid_lengths)
   characters = refrain.Data(x[0], y, lengths), refrain.Data(valid_x[0], valid_y, valid_lengths)
@@ -184,7 +185,7 @@ def train(arguments):
 
 
 def classify(arguments):
-  model = refrain.load(arguments.model)
+  model = load(arguments.model)
   if model.tokenizer is None or len(model.inputs) != LONGEST:
     raise DataError(f"{arguments.model}: this is no model that surnames.py saved")
   tables = tables_of(model.tokenizer)
