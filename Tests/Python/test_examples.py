@@ -154,7 +154,8 @@ ONE_SERIES = HEADER + "0,a,0,1,2\n"
     ("compare.py", ["--data", "{}"], ONE_LABEL, "has the label 'a'"),
     ("compare.py", ["--data", "{}"], "a\tann\nb\tbob\n", "too few to hold a fifth of them out"),
     ("compare.py", ["--cells", "GRUU"], None, "'GRUU' is none of RNN, LSTM"),
-    ("compare.py", ["--cells", "GRUU({units})"], None, "did you mean 'GRU'"),
+    ("compare.py", ["--cells", "GRUU({{units}})"], None, "did you mean 'GRU'"),
+    ("compare.py", ["--cells", "GRU({{units}}, {{x}})"], None, "{x}"),
     ("memory.py", ["--length", "5"], None, "--length must be 20 at least"),
     ("memory.py", ["--epochs", "1", "--length", "20", "--picture", "{}/no/folder.png"], "",
      "data/no/folder.png"),
@@ -162,7 +163,7 @@ ONE_SERIES = HEADER + "0,a,0,1,2\n"
 )
 def test_programs_answer_mistakes_with_a_message(tmp_path, program, arguments, content, message):
   path = tmp_path / "data" if content is None else write(tmp_path, content)
-  answer = run(program, *(text.replace("{}", str(path)) for text in arguments), folder=tmp_path)
+  answer = run(program, *(text.format(path) for text in arguments), folder=tmp_path)
   assert answer.returncode in (1, 2)
   assert message in answer.stderr and "Traceback" not in answer.stderr, answer.stderr
 

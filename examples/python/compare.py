@@ -192,7 +192,7 @@ def of_series(train, valid, arguments):
 
 
 def notation(problem, cell, units):
-  layer = CELLS.get(cell, cell).format(units=units)
+  layer = CELLS.get(cell, cell).replace("{units}", str(units))
   return f"{problem.front} -> {layer} -> Dense({len(problem.classes)}, activation=softmax)"
 
 

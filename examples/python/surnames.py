@@ -157,15 +157,15 @@ def train(arguments):
 
   whole = refrain.Data(x, y, lengths), refrain.Data(valid_x, valid_y, valid_lengths)
   characters = refrain.Data(x[0], y, lengths), refrain.Data(valid_x[0], valid_y, valid_lengths)
-  names = {"characters": sizes[0], "classes": len(classes)}
+  named = {"characters": sizes[0], "classes": len(classes)}
   began = time.monotonic()
-  _, linear = fit(LINEAR.format(*sizes, **names), *whole, 10, 0.02, arguments, verbose=0)
+  _, linear = fit(LINEAR.format(*sizes, **named), *whole, 10, 0.02, arguments, verbose=0)
   print("\nThe GRU over characters", file=sys.stderr)
   epochs = arguments.epochs or (8 if is_made_up else 12)
-  _, reading = fit(READING.format(**names), *characters, epochs, 0.003, arguments)
+  _, reading = fit(READING.format(**named), *characters, epochs, 0.003, arguments)
   print("\nThe GRU with the n-grams' mean", file=sys.stderr)
   epochs = arguments.epochs or (8 if is_made_up else 6)
-  model, both = fit(READING_AND_NGRAMS.format(*sizes, **names), *whole, epochs, 0.005, arguments)
+  model, both = fit(READING_AND_NGRAMS.format(*sizes, **named), *whole, epochs, 0.005, arguments)
   seconds = time.monotonic() - began
   model.tokenizer = tokenizer
   model.labels = classes
