@@ -265,3 +265,9 @@ def test_gradients_by_distance_are_finite_differences():
       slope = (model.predict(x + step)[:, 0] - model.predict(x - step)[:, 0]) / 0.02
       squares += slope.astype(float) ** 2
     assert found[k] == pytest.approx(np.sqrt(squares.mean()), rel=5e-3)
+
+
+def test_a_gradient_beyond_single_precision_is_infinite():
+  model = memory.adding_model("RNN", 64, seed=1, recurrent="orthogonal(4)")
+  norms = memory.gradient_by_distance(model, 400, seed=1)
+  assert np.isfinite(norms[:20]).all() and np.isposinf(norms[-1]) and not np.isnan(norms).any()
