@@ -10,15 +10,13 @@ usual introduction with a few that are better; `reviews.py train --help` names t
 
 import argparse
 import json
-import multiprocessing
-import resource
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import refrain
+from common import DataError, class_ids, in_child, load, read_labelled, run
 
 MODEL = (
   "Embedding({words}, 64)"
@@ -55,53 +53,6 @@ ROWS = (
   ("macro recall", "recall_macro", "12.3f"),
   ("macro F1", "f1_macro", "12.3f"),
 )
-
-
-class DataError(Exception):
-  """A file that is not what it should be. The message names it, and the line."""
-
-
-@dataclass
-class Reviews:
-  """Labelled texts, and the lines of the file that they stood on."""
-
-  path: str
-  labels: list[str] = field(default_factory=list)
-  texts: list[str] = field(default_factory=list)
-  lines: list[int] = field(default_factory=list)
-
-
-def read_reviews(path):
-  """Read label<TAB>text lines; a first line `label<TAB>text` is a header."""
-  reviews = Reviews(path)
-  lines = Path(path).read_bytes().split(b"\n")
-  if lines[-1] == b"":
-    lines.pop()  # behind the last line break
-  for number, line in enumerate(lines, start=1):
-    try:
-      text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
-    except UnicodeDecodeError as error:
-      raise DataError(f"{path}:{number}: byte {error.start + 1} is not UTF-8") from None
-    if number == 1 and text == "label\ttext":
-      continue
-    label, tab, review = text.partition("\t")
-    if not tab or not label or "\0" in text:
-      raise DataError(f"{path}:{number}: expected label<TAB>text, found {text[:60]!r}")
-    reviews.labels.append(label)
-    reviews.texts.append(review)
-    reviews.lines.append(number)
-  if not reviews.texts:
-    raise DataError(f"{path}: there are no reviews in this file")
-  return reviews
-
-
-def class_ids(reviews, classes):
-  """The numbers of the labels, [B] int32. A label that is no class is an error."""
-  numbers = {label: number for number, label in enumerate(classes)}
-  for label, line in zip(reviews.labels, reviews.lines, strict=True):
-    if label not in numbers:
-      raise DataError(f"{reviews.path}:{line}: the label {label!r} is not one of {classes}")
-  return np.array([numbers[label] for label in reviews.labels], np.int32)
 
 
 def measured(metrics):
@@ -163,35 +114,6 @@ def train_cell(cell, train, valid, arguments):
   }
 
 
-def train_in_child(cell, train, valid, arguments):
-  """`train_cell` in a process of its own, so that peak memory is this model's, with the data."""
-
-  def work(sender):
-    try:
-      result = train_cell(cell, train, valid, arguments)
-      # ru_maxrss is in kibibytes on Linux.
-      result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-      sender.send(result)
-    except (refrain.RefrainError, DataError, OSError) as error:
-      sender.send(f"{cell}: {error}")
-    except KeyboardInterrupt:
-      sender.send(f"{cell}: interrupted")
-
-  context = multiprocessing.get_context("fork")
-  receiver, sender = context.Pipe(duplex=False)
-  child = context.Process(target=work, args=(sender,))
-  child.start()
-  sender.close()
-  try:
-    result = receiver.recv()
-  except EOFError:
-    result = f"{cell}: the training process ended unexpectedly"
-  child.join()
-  if isinstance(result, str):
-    sys.exit(result)
-  return result
-
-
 def print_table(results):
   """One table for all models, then each one's confusion matrix and figures for each class."""
   print(f"\n  {'':20}" + "".join(f"{result['name']:>12}" for result in results))
@@ -212,16 +134,17 @@ def print_table(results):
 
 
 def train(arguments):
-  train_reviews, valid_reviews = read_reviews(arguments.train), read_reviews(arguments.valid)
+  train_reviews, valid_reviews = read_labelled(arguments.train), read_labelled(arguments.valid)
   classes = sorted(set(train_reviews.labels))
   if len(classes) < 2:
     raise DataError(f"{arguments.train}: every review has the label {classes[0]!r}")
   class_ids(valid_reviews, classes)
   out = Path(arguments.out)
   out.mkdir(parents=True, exist_ok=True)
-  results = [
-    train_in_child(cell, train_reviews, valid_reviews, arguments) for cell in arguments.cells
-  ]
+  results = []
+  for cell in arguments.cells:
+    result, peak = in_child(train_cell, cell, train_reviews, valid_reviews, arguments)
+    results.append({**result, "peak_memory_mb": peak})
   print_table(results)
   history = {"data": arguments.train, "labels": classes, "models": results}
   path = out / "history.json"
@@ -231,10 +154,10 @@ def train(arguments):
 
 
 def compare(arguments):
-  reviews = read_reviews(arguments.data)
+  reviews = read_labelled(arguments.data)
   results = []
   for path in arguments.models:
-    model = refrain.load(path)
+    model = load(path)
     metrics = model.evaluate(
       reviews.texts, class_ids(reviews, model.labels), loss="crossentropy",
       threads=arguments.threads,
@@ -246,7 +169,7 @@ def compare(arguments):
 
 
 def classify(arguments):
-  model = refrain.load(arguments.model)
+  model = load(arguments.model)
   labels = model.labels
   left_out = 0
   for number, line in enumerate(sys.stdin.buffer, start=1):
@@ -297,12 +220,7 @@ def main():
   command.set_defaults(run=classify)
 
   arguments = parser.parse_args()
-  try:
-    arguments.run(arguments)
-  except (refrain.RefrainError, DataError, OSError) as error:
-    sys.exit(str(error))
-  except KeyboardInterrupt:
-    sys.exit("interrupted")
+  run(lambda: arguments.run(arguments))
 
 
 if __name__ == "__main__":
