@@ -53,7 +53,8 @@ private final class DropoutRun: LayerRun {
       }
       let mask = pass.pointer(mask, row: row)
       dropoutMask(
-        mask, count: width, rate: rate, seed: pass.seed, stream: stream, step: pass.step,
+        mask, count: width, rate: rate, seed: pass.seed, stream: pass.timed(stream),
+        step: pass.step,
         row: UInt64(pass.firstRow + row))
       kernels.multiply(x, mask, y, count: width)
     }

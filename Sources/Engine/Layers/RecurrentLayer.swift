@@ -22,6 +22,7 @@ extension RecurrentLayerType {
   }
   var parameters: [ParameterSpec] { spec.parameters(forgetGate: forgetGate) }
   var canStream: Bool { !spec.isReverse }
+  var canContinue: Bool { canStream && !spec.takesInitialState }
   var reordersTime: Bool { spec.isReverse && spec.returnsSequences }
   var stateSize: Int { spec.cell.stateSize }
 

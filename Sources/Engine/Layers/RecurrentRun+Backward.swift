@@ -50,7 +50,8 @@ extension RecurrentRun {
   func backward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
     let schedule = RecurrentSchedule(
-      rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
+      rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,
+      validity, pass.scratch)
     let gradients = Gradients(
       self, rows: rows.count, pass.scratch + scheduleSize(rows.count))
     startGradients(gradients.state, rows, pass)
@@ -75,7 +76,9 @@ extension RecurrentRun {
         waiting = Waiting(product: product, rows: count)
       }
     }
-    if !initialStates.isEmpty || to.initialStates.contains(where: pass.wantsGradient) {
+    if !initialStates.isEmpty || pass.stateGradients != nil
+      || to.initialStates.contains(where: pass.wantsGradient)
+    {
       collect(0..<waiting.rows, waiting.product, gradients.hidden)
     }
     giveToInitialState(gradients.state, rows, pass)
@@ -161,6 +164,12 @@ extension RecurrentRun {
         let (gradient, count) = part(index, of: gradients, i)
         kernels.add(pass.pointer(place.gradients, row: row), gradient, count: count)
       }
+      guard let carried = pass.stateGradients else { continue }
+      for index in 0..<stateCount {
+        let (gradient, count) = part(index, of: gradients, i)
+        let lane = pass.state(carried, row: row, offset: to.stateOffset)
+        kernels.add(lane + streamOffset(index), gradient, count: count)
+      }
     }
   }
 
@@ -169,9 +178,15 @@ extension RecurrentRun {
     for index in 0..<stateCount {
       for (i, row) in rows.enumerated() {
         let (gradient, count) = part(index, of: gradients, i)
+        if let carried = pass.stateGradients {
+          let lane = pass.state(carried, row: row, offset: to.stateOffset)
+          (lane + streamOffset(index)).update(from: gradient, count: count)
+        }
         if !initialStates.isEmpty {
-          (pass.pointer(tape.initialGradients, row: row) + streamOffset(index))
-            .update(from: gradient, count: count)
+          let target = pass.pointer(tape.initialGradients, row: row) + streamOffset(index)
+          target.update(from: gradient, count: count)
+          // A later window does not begin with the initial state.
+          if pass.window > 0 { kernels.fill(target, 0, count: count) }
         } else if !to.initialStates.isEmpty, pass.wantsGradient(to.initialStates[index]) {
           let place = to.initialStates[index].gradients
           kernels.add(gradient, pass.pointer(place, row: row), count: count)

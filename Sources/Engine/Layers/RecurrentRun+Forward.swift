@@ -8,7 +8,8 @@ extension RecurrentRun {
   func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
     let schedule = RecurrentSchedule(
-      rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
+      rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,
+      validity, pass.scratch)
     let weights = weights.views
     if pass.isTraining {
       drawMasks(rows, pass)
@@ -147,7 +148,8 @@ extension RecurrentRun {
     for index in 0..<stateCount {
       for (i, row) in rows.enumerated() {
         let (target, count) = part(index, of: state, i)
-        if let lane = pass.state.map({ $0 + row * pass.stateWidth + to.stateOffset }) {
+        if let state = pass.state {
+          let lane = pass.state(state, row: row, offset: to.stateOffset)
           target.update(from: lane + streamOffset(index), count: count)
         } else if !to.initialStates.isEmpty {
           let initial = pass.pointer(to.initialStates[index].values, row: row)
@@ -222,7 +224,8 @@ extension RecurrentRun {
         if spec.returnsState {
           pass.pointer(to.finalStates[index].values, row: row).update(from: state, count: count)
         }
-        if let lane = pass.state.map({ $0 + row * pass.stateWidth + to.stateOffset }) {
+        if let carried = pass.state {
+          let lane = pass.state(carried, row: row, offset: to.stateOffset)
           (lane + streamOffset(index)).update(from: state, count: count)
         }
       }

@@ -12,7 +12,7 @@ struct RecurrentSchedule {
   /// The first step that takes a row, and one more than the last; equal if none does.
   private(set) var start: Int
   private(set) var end: Int
-  /// `[rows]`: for each row the first step that counts.
+  /// `[rows]`: for each row the first step that counts, −1 if it was before these.
   let firsts: UnsafeMutablePointer<Int32>
   /// `[T]`: a step takes the rows below.
   private let counts: UnsafeMutablePointer<Int32>
@@ -22,8 +22,9 @@ struct RecurrentSchedule {
   /// 4-byte words that a schedule takes.
   static func size(rows: Int, timesteps: Int) -> Int { rows + 2 * timesteps + 1 }
 
+  /// - Parameter continues: whether the rows have had steps that count before these.
   init(
-    _ rows: Range<Int>, timesteps: Int, isReverse: Bool, _ validity: Validity?,
+    _ rows: Range<Int>, timesteps: Int, isReverse: Bool, continues: Bool, _ validity: Validity?,
     _ memory: MutableValues
   ) {
     self.timesteps = timesteps
@@ -44,6 +45,7 @@ struct RecurrentSchedule {
         }
       }
     }
+    if continues { firsts.update(repeating: -1, count: rows.count) }
     start = timesteps
     end = 0
     rest[timesteps] = 0

@@ -27,6 +27,8 @@ struct RecurrentSpec: Sendable {
   let returnsSequences: Bool
   let returnsState: Bool
   let learnsInitialState: Bool
+  /// Whether the initial state comes with further inputs.
+  let takesInitialState: Bool
   /// Fraction of the inputs, and of the hidden state's entries into its product, that training
   /// sets to zero; one mask per sequence, the same at every timestep. Gal & Ghahramani 2016.
   let dropout: Float
@@ -143,6 +145,7 @@ struct RecurrentSpec: Sendable {
     returnsSequences = call.boolean("return_sequences")
     returnsState = call.boolean("return_state")
     learnsInitialState = call.boolean("learn_initial_state")
+    takesInitialState = inputs.count > (traits.hasScores ? 2 : 1)
     isReverse = call.boolean("go_backwards")
     dropout = Float(call.number("dropout"))
     recurrentDropout = traits.hasProduct ? Float(call.number("recurrent_dropout")) : 0

@@ -138,6 +138,19 @@ struct Pass {
   /// sequences from the initial state.
   let state: MutableValues?
   let stateWidth: Int
+  /// Which window of longer sequences this pass takes; 0 where they begin.
+  let window: Int
+  /// Laid out as the state: the gradient of what a window leaves behind, which backward replaces by that
+  /// of what it began with; nil if gradients stop there.
+  let stateGradients: MutableValues?
+
+  /// The random numbers of a layer that differ from timestep to timestep, and so from window to window.
+  func timed(_ stream: UInt64) -> UInt64 { stream + UInt64(window) << 52 }
+
+  /// A layer's part of a row's state, or of its gradient.
+  func state(_ array: MutableValues, row: Int, offset: Int) -> MutableValues {
+    array + row * stateWidth + offset
+  }
 
   func pointer(_ slot: Slot, row: Int = 0) -> MutableValues {
     base + slot.offset + row * slot.width
@@ -167,6 +180,7 @@ struct Pass {
       base: base, gradients: gradients, scratch: scratch, validities: validities,
       isTraining: isTraining,
       needsInputGradients: needsInputGradients, fused: fused, seed: seed, step: step,
-      firstRow: firstRow, state: state, stateWidth: stateWidth)
+      firstRow: firstRow, state: state, stateWidth: stateWidth, window: window,
+      stateGradients: stateGradients)
   }
 }

@@ -33,7 +33,8 @@ struct Zoneout {
     for row in rows {
       randomMask(
         pass.pointer(kept, row: row), count: timesteps * width, rate: rate, drawn: 1, others: 0,
-        seed: pass.seed, stream: stream, step: pass.step, row: UInt64(pass.firstRow + row))
+        seed: pass.seed, stream: pass.timed(stream), step: pass.step,
+        row: UInt64(pass.firstRow + row))
     }
   }
 

@@ -14,6 +14,9 @@ struct Batch {
     /// Timesteps of the caller's array, and those that this batch needs of them.
     let timesteps: Int
     var used: Int
+    /// The first timestep at hand, and how many there are in all windows.
+    var start = 0
+    var total: Int
     /// Elements of one timestep.
     let width: Int
     var isFull: Bool
@@ -57,7 +60,7 @@ struct Batch {
       inputs.append(
         Input(
           view: view, hasTime: shape.hasTime, timesteps: timesteps, used: timesteps,
-          width: shape.width, isFull: view.lengths == nil && view.mask == nil))
+          total: timesteps, width: shape.width, isFull: view.lengths == nil && view.mask == nil))
       self.timesteps.append(timesteps)
     }
   }
@@ -82,6 +85,7 @@ struct Batch {
           needed = max(needed, other.longest(of: rows))
         }
         input.used = min(input.timesteps, (needed + 7) / 8 * 8)
+        input.total = input.used
         input.isFull = input.view.mask == nil && !input.isAnyShorter(of: rows)
       }
       inputs.append(input)
@@ -95,6 +99,34 @@ struct Batch {
   mutating func reorder(_ rows: UnsafeBufferPointer<Int>) {
     precondition(rows.count == count)
     order = rows.baseAddress
+  }
+
+  // MARK: Windows
+
+  /// Takes some timesteps only, as many as there are.
+  mutating func show(from start: Int, timesteps count: Int) {
+    for index in inputs.indices where inputs[index].hasTime {
+      inputs[index].start = start
+      inputs[index].used = min(count, inputs[index].total - start)
+      timesteps[index] = inputs[index].used
+      inputs[index].isFull = isFull(inputs[index])
+    }
+  }
+
+  /// Takes all timesteps again.
+  mutating func showAll() {
+    show(from: 0, timesteps: inputs.reduce(0) { max($0, $1.total) })
+  }
+
+  /// The first timestep at hand.
+  var start: Int { inputs.first(where: \.hasTime)?.start ?? 0 }
+  /// Whether the last timestep is at hand.
+  var isAtEnd: Bool { inputs.allSatisfy { !$0.hasTime || $0.start + $0.used == $0.total } }
+
+  private func isFull(_ input: Input) -> Bool {
+    guard input.view.mask == nil else { return false }
+    guard let lengths = input.view.lengths else { return true }
+    return (0..<count).allSatisfy { Int(lengths[source($0)]) >= input.start + input.used }
   }
 
   /// The caller's row.
@@ -141,16 +173,17 @@ struct Batch {
       let place = plan.inputs[index]
       for row in rows {
         let local = offset + row - rows.lowerBound
-        let from = input.view.base + source(row) * input.timesteps * input.width * 4
+        let first = source(row) * input.timesteps + input.start
+        let from = input.view.base + first * input.width * 4
         let to = UnsafeMutableRawPointer(pass.pointer(place.values, row: local))
         guard !input.isFull, input.hasTime, let validity = place.validity else {
           to.copyMemory(from: from, byteCount: input.used * input.width * 4)
           continue
         }
         let flags = pass.validities[validity].row(local)
-        let length = min(input.used, length(of: row, input))
+        let length = min(input.used, max(0, length(of: row, input) - input.start))
         pass.validities[validity].lengths[local] = Int32(length)
-        let mask = input.view.mask.map { $0 + source(row) * input.timesteps }
+        let mask = input.view.mask.map { $0 + first }
         let stepBytes = input.width * 4
         for t in 0..<input.used {
           let counts = t < length && (mask.map { $0[t] != 0 } ?? true)

@@ -127,6 +127,9 @@ final class Executor {
     var needsInputGradients = false
     var fused: UnsafePointer<Bool>?
     var state: MutableValues?
+    /// See `Pass`.
+    var window = 0
+    var stateGradients: MutableValues?
   }
 
   /// The view of one thread; in inference `worker` chooses the workspace as well.
@@ -139,7 +142,8 @@ final class Executor {
       validities: validities.pointer + workspace * plan.validities.count,
       isTraining: isTraining, needsInputGradients: settings.needsInputGradients,
       fused: settings.fused, seed: settings.seed, step: settings.step, firstRow: firstRow,
-      state: settings.state, stateWidth: graph.stateSize)
+      state: settings.state, stateWidth: graph.stateSize, window: settings.window,
+      stateGradients: settings.stateGradients)
   }
 
   /// Does work for every shard of a batch. In inference a shard's rows begin at 0.

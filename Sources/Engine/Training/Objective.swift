@@ -234,6 +234,8 @@ struct Objective {
     _ body: (_ target: Loss.ItemTarget, _ weight: Double, _ offset: Int) -> Void
   ) {
     let place = plan.places[output.value]
+    let start = place.hasTime ? batch.start : 0
+    guard place.hasTime || batch.isAtEnd else { return }
     let source = batch.source(row)
     let timesteps = timesteps(of: output, batch)
     let vectors = vectors(output)
@@ -246,11 +248,12 @@ struct Objective {
         let perTimestep = weights.shape.count > 1
         weight = Double(
           weights.floats[
-            perTimestep ? source * weights.shape[1] + min(t, weights.shape[1] - 1) : source])
+            perTimestep
+              ? source * weights.shape[1] + min(start + t, weights.shape[1] - 1) : source])
       }
       if weight == 0 { continue }
       for vector in 0..<vectors {
-        let item = (source * timesteps + t) * vectors + vector
+        let item = (source * timesteps + start + t) * vectors + vector
         let target: Loss.ItemTarget =
           view.type == .ids
           ? .id(Int(view.ids[item])) : .values(Values(view.floats + item * size))

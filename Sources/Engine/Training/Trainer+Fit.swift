@@ -137,6 +137,12 @@ private struct FitLoop {
     _ trainer: Trainer, _ objective: Objective, _ options: FitOptions, _ source: DataSource,
     _ validation: DataSource?, _ progress: @escaping (FitProgress) -> Bool
   ) throws {
+    guard !trainer.truncates || options.accumulate == 1 else {
+      throw EngineError.argument(
+        name: "accumulate",
+        message: "a trainer with truncate updates after each window; expected 1, "
+          + "found \(options.accumulate)")
+    }
     self.trainer = trainer
     self.objective = objective
     self.options = options
@@ -249,11 +255,15 @@ private struct FitLoop {
   /// What follows a forward pass.
   private mutating func learn(_ targets: Targets, isLast: Bool) throws {
     let sequences = trainer.batch.count
-    state.sums += try trainer.backward(
-      objective, targets, gradientScale: 1 / Double(options.accumulate), into: [])
+    if trainer.truncates, try trainer.takesWindows() {
+      state.sums += try trainer.learnWindows(objective, targets) { try update() }
+    } else {
+      state.sums += try trainer.backward(
+        objective, targets, gradientScale: 1 / Double(options.accumulate), into: [])
+    }
     state.batch += 1
     state.sequences += sequences
-    if state.batch % options.accumulate == 0 || isLast { try update() }
+    if trainer.hasGradients, state.batch % options.accumulate == 0 || isLast { try update() }
     trainer.keep(state)
     guard progress(report(isEndOfEpoch: false)) else { throw EngineError.cancelled }
   }

@@ -33,8 +33,13 @@ public final class Trainer {
   /// A fit that has not ended.
   var interrupted: FitState?
 
-  /// The plan of the forward pass that a backward pass may follow; `batch` is its batch.
-  private var pending: Plan?
+  /// A forward pass over `batch` that a backward pass may follow.
+  private var pending: Pending?
+  private enum Pending {
+    /// Its values are in the workspace, laid out by this plan.
+    case whole(Plan)
+    case inWindows
+  }
   var hasGradients = false
 
   // Filled anew by every call, so that a warm one takes no memory. Nobody else keeps a copy.
@@ -42,16 +47,21 @@ public final class Trainer {
   /// The arrays of the call under way.
   public var arguments = Arguments()
   /// What the last forward pass went over.
-  private(set) var batch = Batch()
+  var batch = Batch()
   /// Becomes `batch` when it was checked, so that a refused call changes nothing.
   private var candidate = Batch()
-  private var batchSums: BatchSums
+  var batchSums: BatchSums
+  /// Between the windows of long sequences.
+  var states = WindowStates()
+  /// Copies of a caller's inputs, which backward reads again.
+  private var kept = KeptArrays()
 
   /// Floats in a piece: large enough to hide the cost of handing it out.
   private static let pieceSize = 1 << 14
 
   public init(_ model: Model, options text: String) throws {
     let options = try TrainerOptions(text)
+    try options.windows?.check(model)
     self.model = model
     self.options = options
     objective =
@@ -102,11 +112,28 @@ public final class Trainer {
     try candidate.take(inputs, model)
     try requireRows(candidate)
     try checkOutputs(outputs, model, candidate)
+    if options.windows != nil {
+      try kept.take(inputs)
+      try candidate.take(kept.views, model)
+    }
     swap(&batch, &candidate)
-    let plan = try runForward()
+    if try takesWindows() { return try forwardInWindows(into: outputs) }
+    let plan = try runForwardWhole()
     guard !outputs.isEmpty else { return }
     executor.forEachShard(
       of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
+  }
+
+  private func forwardInWindows(into outputs: [TensorView]) throws {
+    pending = nil
+    passes += 1
+    defer { batch.showAll() }
+    try forwardWindows { _, plan, settings in
+      guard !outputs.isEmpty else { return }
+      executor.forEachShard(
+        of: batch.count, plan, settings, OutputWork(batch: batch, outputs: outputs))
+    }
+    pending = .inWindows
   }
 
   private func requireRows(_ batch: Batch) throws {
@@ -118,26 +145,35 @@ public final class Trainer {
   /// The forward pass over another batch.
   func runForward(_ batch: Batch) throws {
     self.batch = batch
-    _ = try runForward()
+    try runForward()
   }
 
   /// The forward pass over some rows of a batch, which stay as they are until the backward pass.
   func runForward(_ rows: UnsafeBufferPointer<Int>, of whole: Batch) throws {
     batch.select(rows, of: whole)
-    _ = try runForward()
+    try runForward()
   }
 
-  /// The forward pass over `batch`.
-  private func runForward() throws -> Plan {
+  /// The forward pass over `batch`. In windows it is left to the backward pass, which knows the loss.
+  private func runForward() throws {
+    guard try takesWindows() else {
+      _ = try runForwardWhole()
+      return
+    }
+    passes += 1
+    pending = .inWindows
+  }
+
+  private func runForwardWhole() throws -> Plan {
     pending = nil
     let plan = try executor.prepare(batch)
     passes += 1
     executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
-    pending = plan
+    pending = .whole(plan)
     return plan
   }
 
-  private func settings(needsInputGradients: Bool = false, fused: UnsafePointer<Bool>? = nil)
+  func settings(needsInputGradients: Bool = false, fused: UnsafePointer<Bool>? = nil)
     -> Executor.Settings
   {
     Executor.Settings(
@@ -151,7 +187,7 @@ public final class Trainer {
   ///
   /// - Parameter inputGradients: one per input, nil where it is not wanted; or empty.
   public func backward(_ outputGradients: [TensorView], into inputGradients: [TensorView?]) throws {
-    let plan = try requireForward()
+    let forward = try requireForward()
     guard outputGradients.count == model.outputCount else {
       throw EngineError.count(
         name: "output_gradients", expected: model.outputCount, found: outputGradients.count)
@@ -159,12 +195,21 @@ public final class Trainer {
     try checkOutputs(outputGradients, model, batch)
     try checkInputGradients(inputGradients)
     pending = nil
-    let settings = settings(needsInputGradients: !inputGradients.isEmpty)
-    executor.forEachShard(
-      of: batch.count, plan, settings,
-      BackwardWork(
-        outputGradients: outputGradients, inputGradients: InputGradients(views: inputGradients)))
-    executor.addGradients(batch: batch.count, plan, settings)
+    func run(_ plan: Plan, _ settings: Executor.Settings) {
+      executor.forEachShard(
+        of: batch.count, plan, settings,
+        BackwardWork(
+          batch: batch, outputGradients: outputGradients,
+          inputGradients: InputGradients(views: inputGradients)))
+    }
+    switch forward {
+    case .inWindows:
+      try backwardWindows(needsInputGradients: !inputGradients.isEmpty, fused: nil, run)
+    case .whole(let plan):
+      let settings = settings(needsInputGradients: !inputGradients.isEmpty)
+      run(plan, settings)
+      executor.addGradients(batch: batch.count, plan, settings)
+    }
     hasGradients = true
   }
 
@@ -174,10 +219,13 @@ public final class Trainer {
     _ targets: [TensorView], sampleWeights: TensorView?, into inputGradients: [TensorView?]
   ) throws -> Double {
     guard let objective else { throw EngineError.order("the trainer was made without a loss") }
-    let plan = try requireForward()
     let targets = Targets(views: targets, sampleWeights: sampleWeights)
-    let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
-    try objective.check(targets, batch, Objective.Loaded(plan: plan, pass: pass))
+    var loaded: Objective.Loaded?
+    if case .whole(let plan) = try requireForward() {
+      loaded = Objective.Loaded(
+        plan: plan, pass: executor.pass(plan, worker: 0, firstRow: 0, settings()))
+    }
+    try objective.check(targets, batch, loaded)
     try checkInputGradients(inputGradients)
     return try backward(objective, targets, gradientScale: 1, into: inputGradients).loss
   }
@@ -187,8 +235,12 @@ public final class Trainer {
     _ objective: Objective, _ targets: Targets, gradientScale: Double,
     into inputGradients: [TensorView?]
   ) throws -> LossSums {
-    let plan = try requireForward()
+    let forward = try requireForward()
     pending = nil
+    guard case .whole(let plan) = forward else {
+      return try backwardWindows(
+        objective, targets, gradientScale: gradientScale, into: inputGradients)
+    }
     batchSums.total.clear()
     objective.divisors(
       into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
@@ -199,22 +251,30 @@ public final class Trainer {
     try objective.fused.withUnsafeBufferPointer { fused in
       let settings = settings(
         needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
-      let scales = batchSums.scales
-      batchSums.addShards(executor.shardCount(batch.count)) { shards in
-        executor.forEachShard(
-          of: batch.count, plan, settings,
-          LossWork(
-            objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
-            inputGradients: InputGradients(views: inputGradients)))
-      }
-      guard batchSums.total.loss.isFinite else { throw notFinite("the loss", plan) }
+      try addLosses(objective, targets, plan, settings, into: inputGradients)
       executor.addGradients(batch: batch.count, plan, settings)
       hasGradients = true
     }
     return batchSums.total
   }
 
-  private func requireForward() throws -> Plan {
+  /// Adds the losses of a pass to the batch's, and goes back from them.
+  func addLosses(
+    _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings,
+    into inputGradients: [TensorView?]
+  ) throws {
+    let scales = batchSums.scales
+    batchSums.addShards(executor.shardCount(batch.count)) { shards in
+      executor.forEachShard(
+        of: batch.count, plan, settings,
+        LossWork(
+          objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
+          inputGradients: InputGradients(views: inputGradients)))
+    }
+    guard batchSums.total.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
+  }
+
+  private func requireForward() throws -> Pending {
     guard let pending else {
       throw EngineError.order("a backward pass needs a forward pass before it, and uses it up")
     }
@@ -383,8 +443,16 @@ func copyOutputs(
     let place = plan.outputs[index]
     for row in rows {
       let target = batch.source(firstRow + row - rows.lowerBound)
-      (view.floats + target * place.width).update(
+      view.floats(ofRow: target, place, from: batch.start).update(
         from: pass.pointer(place.values, row: row), count: place.width)
     }
+  }
+}
+
+extension TensorView {
+  /// Where a row of an array lies that is shaped as a value of the model, from a timestep on.
+  func floats(ofRow row: Int, _ place: ValuePlace, from start: Int) -> MutableValues {
+    guard place.hasTime else { return floats + row * place.width }
+    return floats + (row * shape[1] + start) * place.stepWidth
   }
 }

@@ -27,6 +27,14 @@ struct TrainerOptions: Sendable {
       Option(
         "l2", .number(.nonNegative), default: .number(0),
         "Penalty l2 · Σ w² on weights, not biases; the reported loss is without it."),
+      Option(
+        "truncate", .optional(.integer(1...Int(Int32.max))), default: .none,
+        "Timesteps of a window after which gradients stop and fit updates the parameters, while the "
+          + "state goes on (truncated BPTT); none: whole sequences."),
+      Option(
+        "recompute", .optional(.integer(1...Int(Int32.max))), default: .none,
+        "Timesteps of a window whose activations backward computes again, so that memory holds one "
+          + "window; about the root of a sequence's length takes least. none: all are kept."),
       Option("threads", .integer(1...256), default: .integer(1), "Threads to use, exactly."),
       Option(
         "seed", .integer(0...Int.max), default: .integer(0), "Of dropout and of shuffling."),
@@ -42,6 +50,8 @@ struct TrainerOptions: Sendable {
   let clipParameterNorm: Double?
   let clipValue: Double?
   let l2: Double
+  /// nil for whole sequences.
+  let windows: Windows?
   let threads: Int
   let seed: UInt64
   let canonical: String
@@ -60,6 +70,16 @@ struct TrainerOptions: Sendable {
     clipParameterNorm = options.optionalNumber("clip_parameter_norm")
     clipValue = options.optionalNumber("clip_value")
     l2 = options.number("l2")
+    let (truncate, recompute) = (
+      options.optionalInteger("truncate"), options.optionalInteger("recompute")
+    )
+    guard truncate == nil || recompute == nil else {
+      throw EngineError.argument(
+        name: "recompute", message: "goes through all of a sequence, which truncate cuts; take one")
+    }
+    windows = (truncate ?? recompute).map {
+      Windows(size: $0, carriesGradients: truncate == nil)
+    }
     threads = options.integer("threads")
     seed = UInt64(options.integer("seed"))
     canonical = options.canonical

@@ -31,6 +31,7 @@ struct OutputWork: ShardWork {
 
 /// The backward pass from the caller's gradients.
 struct BackwardWork: ShardWork {
+  let batch: Batch
   let outputGradients: [TensorView]
   let inputGradients: InputGradients
 
@@ -40,11 +41,14 @@ struct BackwardWork: ShardWork {
     executor.clearGradients(rows, plan, pass)
     for (index, view) in outputGradients.enumerated() {
       let place = plan.outputs[index]
-      pass.pointer(place.gradients, row: rows.lowerBound).update(
-        from: view.floats + rows.lowerBound * place.width, count: rows.count * place.width)
+      guard place.hasTime || batch.isAtEnd else { continue }
+      for row in rows {
+        pass.pointer(place.gradients, row: row).update(
+          from: view.floats(ofRow: row, place, from: batch.start), count: place.width)
+      }
     }
     executor.backward(rows, plan, pass)
-    inputGradients.copy(rows, plan, pass)
+    inputGradients.copy(rows, batch, plan, pass)
   }
 }
 
@@ -66,7 +70,7 @@ struct LossWork: ShardWork {
       into: &sums[shard], rows, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
       pass, writesGradients: true)
     executor.backward(rows, plan, pass)
-    inputGradients.copy(rows, plan, pass)
+    inputGradients.copy(rows, batch, plan, pass)
   }
 }
 
@@ -75,26 +79,31 @@ struct InputGradients {
   /// One per input, nil where it is not wanted; or empty.
   let views: [TensorView?]
 
-  func copy(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
+  func copy(_ rows: Range<Int>, _ batch: Batch, _ plan: Plan, _ pass: Pass) {
     for (index, view) in views.enumerated() {
       guard let view else { continue }
       let place = plan.inputs[index]
-      (view.floats + rows.lowerBound * place.width).update(
-        from: pass.pointer(place.gradients, row: rows.lowerBound), count: rows.count * place.width)
-      clearMasked(view, place, rows, pass)
+      for row in rows {
+        let target = view.floats(ofRow: row, place, from: batch.start)
+        let gradient = pass.pointer(place.gradients, row: row)
+        if place.hasTime || batch.isAtEnd {
+          target.update(from: gradient, count: place.width)
+        } else {
+          // Every window adds to the gradient of what has no timesteps.
+          kernels.add(gradient, target, count: place.width)
+        }
+        clearMasked(target, place, row, pass)
+      }
     }
   }
 
   /// A timestep that does not count has no gradient.
   private func clearMasked(
-    _ view: TensorView, _ place: ValuePlace, _ rows: Range<Int>, _ pass: Pass
+    _ gradient: MutableValues, _ place: ValuePlace, _ row: Int, _ pass: Pass
   ) {
     guard let validity = pass.validity(place.validity) else { return }
-    for row in rows {
-      for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
-        kernels.fill(
-          view.floats + row * place.width + t * place.stepWidth, 0, count: place.stepWidth)
-      }
+    for t in 0..<place.timesteps where validity.row(row)[t] == 0 {
+      kernels.fill(gradient + t * place.stepWidth, 0, count: place.stepWidth)
     }
   }
 }
