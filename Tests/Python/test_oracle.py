@@ -23,7 +23,7 @@ from oracle import (
   schedules,
   torch_cases,
 )
-from oracle.activations import ACTIVATIONS, log_softmax
+from oracle.activations import ACTIVATIONS, log_softmax, named
 from oracle.compare import assert_close, assert_results
 from oracle.network import Masks, as_array
 from oracle.optimizers import OPTIMIZERS
@@ -54,7 +54,9 @@ OPERATIONS: dict[str, tuple[Callable[..., Tensor], list[tuple[int, ...]]]] = {
   "stack": (lambda a, b: stack([a, b, a]), [(3,), (3,)]),
   "largest": (lambda a, b, c: largest([a, b, c]), [(7,), (7,), (7,)]),
   "log_softmax": (log_softmax, [(5,)]),
-} | {name: (function, [(7,)]) for name, function in ACTIVATIONS.items()}
+} | {
+  name: (named(notation), [(7,)]) for name, notation in generate.functions(ACTIVATIONS).items()
+}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

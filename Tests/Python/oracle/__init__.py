@@ -6,7 +6,9 @@ lengths, masks or batches inside the equations. Gradients follow from a tape.
 
     tape          numbers that remember how they were made
     activations   functions of one number, and softmax
-    cells         one timestep of RNN, LSTM and GRU
+    cell          what one timestep of any recurrent cell is made of
+    rnn, lstm, gru, minimal, slstm
+                  what each cell computes; cells has them by name
     recurrent     a cell over a sequence, in either direction or both
     layers        everything else that a model is made of
     network       a model: spelled in the notation, or computed here

@@ -5,17 +5,33 @@ transposed can hide.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .activations import ACTIVATIONS, POINTWISE
+from .cells import cell_of
 from .network import Network, Variable
 from .problem import Problem
 
 FEATURES = 5
 VOCABULARY = 11
+
+# Functions with constants of their own, by the names of their tests.
+ARGUMENTS = {
+  "affine": "affine(alpha=0.7, beta=-0.3)",
+  "thresholded_relu": "thresholded_relu(alpha=0.4)",
+  "scaled_tanh": "scaled_tanh(alpha=1.7, beta=0.6)",
+  "elu_half": "elu(alpha=0.5)",
+  "leaky_relu_steep": "leaky_relu(slope=0.3)",
+}
+
+
+def functions(names: Iterable[str]) -> dict[str, str]:
+  """Activations in the notation, by names for tests; with their constants where they have some."""
+  return {name: name for name in names if name not in ARGUMENTS} | ARGUMENTS
+
 
 CELLS: dict[str, tuple[str, dict[str, object]]] = {
   "rnn": ("RNN", {}),
@@ -60,8 +76,8 @@ def recurrent(
   kind, own = CELLS[cell]
   network = Network()
   x = network.input(FEATURES)
-  count = (2 if kind == "LSTM" else 1) * (2 if merge_mode else 1)
-  states = [network.input(hidden, time=False) for _ in range(count if initial_states else 0)]
+  sizes = cell_of(kind, (hidden,), own | options).state_sizes * (2 if merge_mode else 1)
+  states = [network.input(size, time=False) for size in sizes] if initial_states else []
   made = network.layer(
     kind, [x, *states], hidden, name="layer", merge_mode=merge_mode, **own, **options
   )
@@ -275,10 +291,10 @@ LAYERS: dict[str, Callable[[Network], None]] = {
 }
 for _mode in ("last", "mean", "max"):
   LAYERS[f"pooling_{_mode}"] = _on_input("Pooling", _mode)
-for _name in ACTIVATIONS:
-  LAYERS[f"dense_{_name}"] = _on_input("Dense", 7, activation=_name)
-  LAYERS[f"dense_{_name}_vector"] = _on_input("Dense", 7, time=False, activation=_name)
-  LAYERS[f"activation_{_name}"] = _on_input("Activation", _name)
+for _name, _notation in functions(ACTIVATIONS).items():
+  LAYERS[f"dense_{_name}"] = _on_input("Dense", 7, activation=_notation)
+  LAYERS[f"dense_{_name}_vector"] = _on_input("Dense", 7, time=False, activation=_notation)
+  LAYERS[f"activation_{_name}"] = _on_input("Activation", _notation)
 
 
 def networks() -> dict[str, Callable[[], Network]]:
@@ -303,9 +319,9 @@ def networks() -> dict[str, Callable[[], Network]]:
       name = f"{'bidirectional-' if merge else ''}{cell}-initial_states"
       add(name, recurrent, cell, 4, True, merge, return_sequences=True, return_state=True)
     if kind != "RNN":
-      for activation in POINTWISE:
-        if activation != "exponential":
-          add(f"{cell}-state_{activation}", recurrent, cell, activation=activation, **_SEQUENCES)
+      for name, activation in functions(POINTWISE).items():
+        if name != "exponential":
+          add(f"{cell}-state_{name}", recurrent, cell, activation=activation, **_SEQUENCES)
       for activation in ("hard_sigmoid", "softsign", "linear"):
         add(
           f"{cell}-gates_{activation}",

@@ -18,16 +18,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import attention, layers
-from .activations import ACTIVATIONS
-from .cells import Cell
+from .cell import Noise
+from .cells import CELLS, cell_of
 from .layers import Value
-from .recurrent import bidirectional, recurrent
+from .recurrent import Direction, bidirectional, of_direction, parameter_shapes, recurrent
 from .row import Row
 from .tape import Tensor, stack, zeros
 
-RECURRENT = ("RNN", "LSTM", "GRU")
 ATTENTION = ("Attention", "MultiHeadAttention")
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 Axis = str | int
@@ -105,13 +103,14 @@ class Masks:
 
   A recurrent layer has ``name`` for its inputs and ``name.recurrent`` for its hidden state, with
   ``_reverse`` behind them for the other direction; a Dropout layer has ``name``, and so have layers
-  of attention, for their weights.
+  of attention, for their weights. What zoneout lets through, 0 or 1 for each timestep, is in
+  ``name.zoneout`` and ``name.zoneout_cell``.
   """
 
   by_name: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-  def of(self, name: str) -> np.ndarray | float:
-    return self.by_name.get(name, 1.0)
+  def of(self, name: str, expectation: float = 1.0) -> np.ndarray | float:
+    return self.by_name.get(name, expectation)
 
 
 class Network:
@@ -164,7 +163,7 @@ class Network:
     name = name or f"{kind.lower()}{len(self.layers)}"
     sizes = self._output_sizes(kind, inputs, positional, merge_mode, options)
     has_time = kind != "Pooling" and inputs[0].time
-    if kind in RECURRENT:
+    if kind in CELLS:
       has_time = bool(options.get("return_sequences"))
     axis = inputs[0].axis
     if kind == "RepeatVector":
@@ -179,7 +178,7 @@ class Network:
       outputs += (Variable(f"{name}_1", 0, has_time, axis, keys=inputs[-1].axis),)
     layer = Layer(kind, name, inputs, outputs, positional, options, merge_mode)
     self.layers.append(layer)
-    for parameter, shape in parameter_shapes(layer).items():
+    for parameter, shape in shapes_of(layer).items():
       self.shapes[f"{name}.{parameter}"] = shape
     self.given = outputs[:1]
     return outputs[0] if len(outputs) == 1 else list(outputs)
@@ -192,12 +191,11 @@ class Network:
     merge_mode: str | None,
     options: Mapping[str, object],
   ) -> list[int]:
-    if kind in RECURRENT:
-      hidden = int(positional[0])
+    if kind in CELLS:
+      cell = cell_of(kind, positional, options)
       directions = 1 if merge_mode is None else 2
-      states = directions * (2 if kind == "LSTM" else 1)
-      first = hidden * 2 if merge_mode == "concat" else hidden
-      return [first] + [hidden] * (states if options.get("return_state") else 0)
+      first = cell.width * 2 if merge_mode == "concat" else cell.width
+      return [first, *(cell.state_sizes * directions if options.get("return_state") else ())]
     if kind == "Embedding":
       return [int(positional[1])]
     if kind == "Dense":
@@ -294,22 +292,13 @@ def of_input(value: ForEach, index: int) -> np.ndarray | None:
   return value[index] if isinstance(value, list) else value
 
 
-def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+def shapes_of(layer: Layer) -> dict[str, tuple[int, ...]]:
   """The shapes of a layer's parameters, by the end of their names."""
   size = layer.inputs[0].size
   options = layer.options
-  if layer.kind in RECURRENT:
-    hidden = int(layer.positional[0])
-    rows = GATES[layer.kind] * hidden
-    one = {"weight_ih": (rows, size), "weight_hh": (rows, hidden)}
-    if options.get("use_bias", True):
-      one["bias_ih"] = (rows,)
-      needed = layer.kind == "GRU" and options.get("reset_after", True)
-      if options.get("recurrent_bias", needed):
-        one["bias_hh"] = (rows,)
-    if layer.merge_mode is None:
-      return one
-    return one | {f"{name}_reverse": shape for name, shape in one.items()}
+  if layer.kind in CELLS:
+    cell = cell_of(layer.kind, layer.positional, options)
+    return parameter_shapes(cell, size, layer.merge_mode is not None)
   if layer.kind == "Embedding":
     return {"weight": (int(layer.positional[0]), int(layer.positional[1]))}
   if layer.kind == "Dense":
@@ -368,38 +357,8 @@ def compute(
   """A layer's outputs for one sequence."""
   options = layer.options
   first = given[0]
-  if layer.kind in RECURRENT:
-    cell = Cell(
-      layer.kind,
-      ACTIVATIONS[str(options.get("activation", "tanh"))],
-      ACTIVATIONS[str(options.get("recurrent_activation", "sigmoid"))],
-      bool(options.get("reset_after", True)),
-    )
-    sequences = bool(options.get("return_sequences"))
-    name = layer.name
-    if layer.merge_mode is None:
-      output, state = recurrent(
-        cell,
-        own,
-        first,
-        given[1:],
-        sequences,
-        bool(options.get("go_backwards")),
-        masks.of(name),
-        masks.of(f"{name}.recurrent"),
-      )
-    else:
-      output, state = bidirectional(
-        cell,
-        own,
-        first,
-        given[1:],
-        sequences,
-        layer.merge_mode,
-        (masks.of(name), masks.of(f"{name}_reverse")),
-        (masks.of(f"{name}.recurrent"), masks.of(f"{name}.recurrent_reverse")),
-      )
-    return [output, *state] if options.get("return_state") else [output]
+  if layer.kind in CELLS:
+    return compute_recurrent(layer, own, given, masks)
   if layer.kind == "Embedding":
     ids, length, valid = first
     return [layers.embedding(own["weight"], ids, length, valid, bool(options.get("mask_zero")))]
@@ -432,6 +391,37 @@ def compute(
       both = attention.multi_head(own, given, heads, causal, mask)
     return both if options.get("return_weights") else both[:1]
   raise ValueError(f"the oracle has no layer {layer.kind}")
+
+
+def compute_recurrent(
+  layer: Layer, own: dict[str, Tensor], given: list[object], masks: Masks
+) -> Sequence[Value]:
+  """The same of a recurrent one, whose inputs are a sequence, perhaps scores, perhaps states."""
+  options, name = layer.options, layer.name
+  cell = cell_of(layer.kind, layer.positional, options)
+  row, *states = given
+  scores = states.pop(0) if layer.kind == "AUGRU" else None
+  count = len(cell.states)
+  directions = []
+  for index in range(1 if layer.merge_mode is None else 2):
+    suffix = "_reverse" if index else ""
+    noise = Noise(
+      masks.of(f"{name}{suffix}"),
+      masks.of(f"{name}.recurrent{suffix}"),
+      masks.of(f"{name}.zoneout{suffix}", 1.0 - float(options.get("zoneout", 0.0))),
+      masks.of(f"{name}.zoneout_cell{suffix}", 1.0 - float(options.get("zoneout_cell", 0.0))),
+    )
+    own_states = tuple(states[index * count : (index + 1) * count])
+    reverse = index == 1 or bool(options.get("go_backwards"))
+    directions.append(
+      Direction(cell, of_direction(own, index == 1), own_states, noise, reverse)
+    )
+  sequences = bool(options.get("return_sequences"))
+  if layer.merge_mode is None:
+    output, final = recurrent(directions[0], row, scores, sequences)
+  else:
+    output, final = bidirectional(directions, row, scores, sequences, layer.merge_mode)
+  return [output, *final] if options.get("return_state") else [output]
 
 
 def as_array(values: Sequence[Value]) -> Tensor:
