@@ -412,8 +412,8 @@ class Times:
     if situation.mask:
       self.mask = random.random((batch, timesteps)) < 0.6
       self.mask[0, : timesteps // 2] = False
-      self.mask[1, timesteps // 2 :] = False
-      self.mask[2, :] = False
+      self.mask[1:2, timesteps // 2 :] = False
+      self.mask[2:3, :] = False
     ends = np.full(batch, timesteps) if self.lengths is None else self.lengths
     self.valid = np.arange(timesteps) < ends[:, np.newaxis]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .activations import sigmoid
+from .activations import sigmoid, softplus
 from .cell import Cell, Noise, Parameters, State
 from .tape import Tensor
 
@@ -40,7 +40,10 @@ class MinGRU(Cell):
 
 
 class MinLSTM(Cell):
-  """h = (f ⊙ h₋ + i ⊙ n) / (f + i), with f, i and n of x alone.  Feng et al. 2024."""
+  """h = (f ⊙ h₋ + i ⊙ n) / (f + i), with f, i and n of x alone.  Feng et al. 2024.
+
+  f / (f + i) is written as σ(log f − log i), which bears gates that are both almost shut.
+  """
 
   gates = "fin"
   default_activation = "linear"
@@ -51,6 +54,5 @@ class MinLSTM(Cell):
   ) -> State:
     (previous,) = state
     f, i, n = self.split(self.of_input(p, x))
-    f, i = sigmoid(f), sigmoid(i)
-    total = f + i
-    return (f / total * previous + i / total * self.activation(n),)
+    kept = sigmoid(softplus(-i) - softplus(-f))
+    return (kept * previous + (1.0 - kept) * self.activation(n),)

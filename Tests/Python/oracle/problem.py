@@ -6,6 +6,7 @@ every number of every output.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -83,9 +84,9 @@ def gradient_of(value: Tensor) -> Array:
   return np.zeros(value.shape) if value.gradient is None else value.gradient
 
 
-def scalar(problem: Problem) -> float:
+def scalar(problem: Problem, dropout: Sequence[Masks] | None = None) -> float:
   """Σ output · weight."""
-  outputs = solve(Problem(**{**vars(problem), "output_gradients": None})).outputs
+  outputs = solve(dataclasses.replace(problem, output_gradients=None), dropout).outputs
   return sum(
     float((output * np.nan_to_num(weight)).sum())
     for output, weight in zip(outputs, problem.output_gradients, strict=True)
