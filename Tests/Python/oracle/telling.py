@@ -1,7 +1,7 @@
 """Reads off what a trainer drew: the masks of dropout and zoneout of its first forward pass.
 
-They depend on the seed, the layer's place and the sequence alone, so a layer of the same cell with
-telling parameters gets the same ones. Telling: its candidate is linear, its gates are wide open or
+They depend on the seed, the layer's place and the sequence alone, so a layer of the same cell in
+the same place with telling parameters gets the same ones. Telling: its candidate is linear, its gates are wide open or
 shut, and what it computes is a sum of powers of two, in which every mask has a digit of its own.
 """
 
@@ -71,7 +71,6 @@ def _told(
     case,
     options=kept | {"activation": "linear"},
     merge_mode=None if case.merge_mode is None else "concat",
-    initial_states=False,
     no_timestep=False,
     situation=Situation(*x.shape[:2]),
   )
@@ -92,9 +91,11 @@ def _told(
     if "weight_hr" in name:
       value[:, 0] = 1
     parameters[name] = value
+  batch, timesteps, _ = x.shape
   inputs = [x]
-  if case.kind == "AUGRU":
-    inputs.append(np.zeros((*x.shape[:2], 1), np.float32))
+  for item in network.inputs[1:]:
+    shape = (batch, timesteps) if item.variable.time else (batch,)
+    inputs.append(np.zeros((*shape, item.variable.size), np.float32))
   return case, Problem(network, parameters, inputs, lengths=lengths, mask=mask)
 
 

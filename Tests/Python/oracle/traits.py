@@ -209,6 +209,8 @@ def everything(situation: Situation = Situation(5, 6, lengths=True, mask=True)) 
     for trait in traits.values():
       if not trait.situation and trait.group not in ("return_sequences", "return_state", "lengths"):
         groups.setdefault(trait.group, []).append(trait)
+    for group in {"coupled", "forget_gate", "reset_after"} & groups.keys():
+      groups[group].append(Trait(group))  # another equation, not one more
     for turn in range(max(len(group) for group in groups.values())):
       case = Case(kind, situation=situation)
       for group in groups.values():
