@@ -54,9 +54,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Tensor], list[tuple[int, ...]]]] = {
   "stack": (lambda a, b: stack([a, b, a]), [(3,), (3,)]),
   "largest": (lambda a, b, c: largest([a, b, c]), [(7,), (7,), (7,)]),
   "log_softmax": (log_softmax, [(5,)]),
-} | {
-  name: (named(notation), [(7,)]) for name, notation in generate.functions(ACTIVATIONS).items()
-}
+} | {name: (named(notation), [(7,)]) for name, notation in generate.functions(ACTIVATIONS).items()}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

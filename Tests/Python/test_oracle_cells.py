@@ -77,8 +77,7 @@ def test_all_gradients_together_agree_with_differences(name: str) -> None:
       dataclasses.replace(
         problem,
         parameters={
-          key: value + sign * STEP * of_parameters[key]
-          for key, value in problem.parameters.items()
+          key: value + sign * STEP * of_parameters[key] for key, value in problem.parameters.items()
         },
         inputs=[
           array + sign * STEP * direction
@@ -122,7 +121,9 @@ def told(case: Case, parameters: dict[str, np.ndarray], inputs: list[np.ndarray]
 
 def numbers(case: Case) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
   problem = case.problem(3)
-  own = {name.removeprefix("layer."): v.astype(np.float64) for name, v in problem.parameters.items()}
+  own = {
+    name.removeprefix("layer."): v.astype(np.float64) for name, v in problem.parameters.items()
+  }
   return own, problem.inputs
 
 

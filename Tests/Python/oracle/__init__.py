@@ -15,6 +15,7 @@ lengths, masks or batches inside the equations. Gradients follow from a tape.
     losses, clipping, optimizers, schedules
                   what training does with the result
 
-Around it: `conformance` reads the cases of other frameworks, `library` runs the same problems
-through the Python package, and `compare` judges.
+Around it: `generate` and `traits` make problems; `conformance` reads the cases of other frameworks;
+`library` runs the same problems through the Python package, and `telling` reads off what it drew at
+random; `compare` judges.
 """

@@ -76,9 +76,7 @@ def scaled_tanh(x: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
 
 def clip(x: Tensor, limit: float) -> Tensor:
   """x, but no further from 0 than the limit. Not in the notation."""
-  return x.elementwise(
-    lambda x: np.clip(x, -limit, limit), lambda x, y: (np.abs(x) < limit) * 1.0
-  )
+  return x.elementwise(lambda x: np.clip(x, -limit, limit), lambda x, y: (np.abs(x) < limit) * 1.0)
 
 
 def softmax(x: Tensor) -> Tensor:

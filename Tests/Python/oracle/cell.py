@@ -138,9 +138,7 @@ class Cell:
 
   def split(self, rows: Tensor) -> list[Tensor]:
     """``[G·H]`` cut into gates."""
-    return [
-      rows[gate * self.units : (gate + 1) * self.units] for gate in range(len(self.gates))
-    ]
+    return [rows[gate * self.units : (gate + 1) * self.units] for gate in range(len(self.gates))]
 
   def of_input(self, p: Parameters, x: Tensor) -> Tensor:
     """W x + b_ih; with layer_norm LN(W x) ⊙ norm_ih_weight + b_ih."""

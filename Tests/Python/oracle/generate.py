@@ -322,9 +322,10 @@ def networks() -> dict[str, Callable[[], Network]]:
       for name, activation in functions(POINTWISE).items():
         if name != "exponential":
           add(f"{cell}-state_{name}", recurrent, cell, activation=activation, **_SEQUENCES)
-      for activation in ("hard_sigmoid", "softsign", "linear"):
+      gates = ("hard_sigmoid", "softsign", "linear", "affine(alpha=0.2, beta=0.5)")
+      for activation in gates:
         add(
-          f"{cell}-gates_{activation}",
+          f"{cell}-gates_{activation.partition('(')[0]}",
           recurrent,
           cell,
           recurrent_activation=activation,

@@ -413,9 +413,7 @@ def compute_recurrent(
     )
     own_states = tuple(states[index * count : (index + 1) * count])
     reverse = index == 1 or bool(options.get("go_backwards"))
-    directions.append(
-      Direction(cell, of_direction(own, index == 1), own_states, noise, reverse)
-    )
+    directions.append(Direction(cell, of_direction(own, index == 1), own_states, noise, reverse))
   sequences = bool(options.get("return_sequences"))
   if layer.merge_mode is None:
     output, final = recurrent(directions[0], row, scores, sequences)

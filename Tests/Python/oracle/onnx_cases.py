@@ -230,7 +230,9 @@ def fixtures() -> dict[str, tuple[Problem, Result]]:
       if role == "node":
         nodes[case] = json.loads(str(file[path]))
       else:
-        found.setdefault(case, {"input": {}, "stored": {}, "output": {}})[role][name[0]] = file[path]
+        found.setdefault(case, {"input": {}, "stored": {}, "output": {}})[role][name[0]] = file[
+          path
+        ]
   return {
     case: problem(Node(**nodes[case], stored=arrays["stored"]), arrays["input"], arrays["output"])
     for case, arrays in found.items()

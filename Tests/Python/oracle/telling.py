@@ -61,7 +61,7 @@ def _told(
   mask: np.ndarray | None = None,
   bias: float = 0.0,
   remember: bool = False,
-) -> tuple[dict[str, np.ndarray], Case, Problem]:
+) -> Problem:
   """A problem with telling parameters: every unit of the candidate has the row `ih` ``[I]`` of
   weights for the inputs, `hh` ``[P]`` for the hidden state, and `bias`. All of a projection's
   outputs are unit 0.
@@ -79,24 +79,22 @@ def _told(
   biases = _TELLING_BIASES[case.kind] | ({"f": 50} if remember else {})
   parameters = {}
   for name, shape in network.shapes.items():
-    value = np.zeros(shape, np.float32)
-    by_gate = value.reshape(len(cell.gates), case.units, -1) if "weight_hr" not in name else None
-    for gate, letter in enumerate(cell.gates):
-      if "weight_ih" in name and letter not in biases:
-        by_gate[gate] = ih
-      elif "weight_hh" in name and letter not in biases:
-        by_gate[gate] = hh
-      elif "bias_ih" in name:
-        by_gate[gate] = biases.get(letter, bias)
+    value = parameters[name] = np.zeros(shape, np.float32)
     if "weight_hr" in name:
       value[:, 0] = 1
-    parameters[name] = value
+      continue
+    gates = value.reshape(len(cell.gates), case.units, -1)
+    for letter, gate in zip(cell.gates, gates, strict=True):
+      if "bias_ih" in name:
+        gate[...] = biases.get(letter, bias)
+      elif "weight" in name and letter not in biases:
+        gate[...] = ih if "weight_ih" in name else hh
   batch, timesteps, _ = x.shape
   inputs = [x]
   for item in network.inputs[1:]:
     shape = (batch, timesteps) if item.variable.time else (batch,)
     inputs.append(np.zeros((*shape, item.variable.size), np.float32))
-  return case, Problem(network, parameters, inputs, lengths=lengths, mask=mask)
+  return Problem(network, parameters, inputs, lengths=lengths, mask=mask)
 
 
 def _digits(numbers: np.ndarray, count: int) -> np.ndarray:
@@ -106,7 +104,7 @@ def _digits(numbers: np.ndarray, count: int) -> np.ndarray:
   return whole[..., np.newaxis] >> np.arange(count) & 1
 
 
-def _last(case: Case, output: np.ndarray, width: int, direction: int) -> np.ndarray:
+def _last(output: np.ndarray, width: int, direction: int) -> np.ndarray:
   """What the first unit of a direction put out in its last step, ``[B]``."""
   of_direction = output[..., direction * width]
   return of_direction[:, 0] if direction else of_direction[:, -1]
@@ -120,8 +118,8 @@ def _input_masks(case: Case, problem: Problem, direction: int, options: str) -> 
   """A unit sums up the features that were kept."""
   keep = 1 - float(case.options["dropout"])
   ones = np.ones((case.situation.batch, 2, case.features), np.float32)
-  told, asked = _told(case, "dropout", 2.0 ** np.arange(case.features), 0.0, ones)
-  last = _last(told, library.train(asked, options).outputs[0], _width(case), direction)
+  asked = _told(case, "dropout", 2.0 ** np.arange(case.features), 0.0, ones)
+  last = _last(library.train(asked, options).outputs[0], _width(case), direction)
   return list(_digits(last * keep, case.features) / keep)
 
 
@@ -131,10 +129,10 @@ def _recurrent_masks(
   """In the second step a unit sums up those of the first, all of them 1, that were kept."""
   keep, width = 1 - float(case.options["recurrent_dropout"]), _width(case)
   zeros = np.zeros((case.situation.batch, 2, case.features), np.float32)
-  told, asked = _told(
+  asked = _told(
     case, "recurrent_dropout", np.zeros(case.features), 2.0 ** np.arange(width), zeros, bias=1
   )
-  last = _last(told, library.train(asked, options).outputs[0], width, direction)
+  last = _last(library.train(asked, options).outputs[0], width, direction)
   return list(_digits((last - 1) * keep, width) / keep)
 
 
@@ -144,7 +142,7 @@ def _zoneout(case: Case, problem: Problem, direction: int, options: str) -> list
   first = np.eye(case.features)[0]
   x = np.zeros((batch, timesteps, case.features), np.float32)
   x[..., 0] = np.arange(timesteps) + 1
-  told, asked = _told(case, "zoneout", first, 0.0, x, problem.lengths, problem.mask)
+  asked = _told(case, "zoneout", first, 0.0, x, problem.lengths, problem.mask)
   width = _width(case)
   output = library.train(asked, options).outputs[0][
     ..., direction * width : (direction + 1) * width
@@ -172,9 +170,7 @@ def _zoneout_cell(case: Case, problem: Problem, direction: int, options: str) ->
   first = np.eye(case.features)[0]
   x = np.zeros((batch, timesteps, case.features), np.float32)
   x[..., 0] = 2.0 ** np.arange(timesteps)
-  _, asked = _told(
-    case, "zoneout_cell", first, 0.0, x, problem.lengths, problem.mask, remember=True
-  )
+  asked = _told(case, "zoneout_cell", first, 0.0, x, problem.lengths, problem.mask, remember=True)
   final = library.train(asked, options).outputs[2 + 2 * direction]
   found = []
   for b in range(batch):

@@ -82,7 +82,10 @@ class Case:
     if not self.is_random:
       return None
     random = np.random.default_rng(seed)
-    width, timesteps = cell_of(self.kind, (self.units,), self.options).width, self.situation.timesteps
+    width, timesteps = (
+      cell_of(self.kind, (self.units,), self.options).width,
+      self.situation.timesteps,
+    )
     shapes = {
       "dropout": ("layer", (self.features,)),
       "recurrent_dropout": ("layer.recurrent", (width,)),
@@ -144,6 +147,7 @@ _ALL: dict[str, Trait] = {
   "one_timestep": Trait("timesteps", situation={"timesteps": 1}),
   "activation": _option(activation="softsign"),
 }
+_ONE_WAY = {name: trait for name, trait in _ALL.items() if "bidirectional" not in name}
 _RECURRENT: dict[str, Trait] = {
   "recurrent_dropout": _option(recurrent_dropout=0.4),
   "recurrent_bias": Trait("bias", {"recurrent_bias": True}),
@@ -171,14 +175,11 @@ TRAITS: dict[str, dict[str, Trait]] = {
     "zoneout_cell": _option(zoneout_cell=0.4),
   },
   "GRU": _ALL | _RECURRENT | _GATED | _CLASSIC | _RESET,
-  "AUGRU": _ALL | _RECURRENT | _GATED | _RESET,
+  "AUGRU": _ONE_WAY | _RECURRENT | _GATED | _RESET,
   "MGU": _ALL | _RECURRENT | _GATED,
   "MinGRU": _ALL,
   "MinLSTM": _ALL,
-  "SLSTM": _ALL
-  | _RECURRENT
-  | _GATED
-  | {"exponential_forget": _option(forget_gate="exponential")},
+  "SLSTM": _ALL | _RECURRENT | _GATED | {"exponential_forget": _option(forget_gate="exponential")},
 }
 
 
@@ -201,7 +202,7 @@ def pairs() -> dict[str, Case]:
   }
 
 
-def everything(situation: Situation = Situation(5, 6, lengths=True, mask=True)) -> dict[str, Case]:
+def everything() -> dict[str, Case]:
   """Each cell with as many options as go together; where some exclude each other they take turns."""
   found = {}
   for kind, traits in TRAITS.items():
@@ -212,7 +213,7 @@ def everything(situation: Situation = Situation(5, 6, lengths=True, mask=True)) 
     for group in {"coupled", "forget_gate", "reset_after"} & groups.keys():
       groups[group].append(Trait(group))  # another equation, not one more
     for turn in range(max(len(group) for group in groups.values())):
-      case = Case(kind, situation=situation)
+      case = Case(kind, situation=Situation(5, 6, lengths=True, mask=True))
       for group in groups.values():
         case = group[turn % len(group)].of(case)
       found[f"{kind}-everything-{turn}"] = case
