@@ -105,6 +105,7 @@ _refuse(
 )
 _refuse("Bidirectional_AUGRU", f"{SCORED}[x, s] -> Bidirectional(AUGRU(4))", "AUGRU")
 _refuse("Bidirectional_AUGRU_without_scores", f"{X}x -> Bidirectional(AUGRU(4))", "AUGRU")
+_refuse("threshold", f"{X}x -> RNN(3, activation=thresholded_relu(alpha=-0.5))", "alpha")
 _refuse("constants", f"{X}x -> Dense(3, activation=scaled_tanh(gamma=1))", "gamma")
 
 

@@ -153,13 +153,15 @@ def test_cells_on_top_of_each_other() -> None:
     "affine(alpha=0, beta=0.5)",
     "affine(alpha=-2)",
     "thresholded_relu(alpha=0)",
-    "thresholded_relu(alpha=-0.5)",
     "thresholded_relu",
     "scaled_tanh(alpha=-1.3, beta=0.6)",
     "scaled_tanh(beta=-2)",
     "scaled_tanh(alpha=0)",
     "scaled_tanh(beta=0)",
     "scaled_tanh(alpha=30, beta=40)",
+    "hard_sigmoid(alpha=-0.7, beta=0.3)",
+    "hard_sigmoid(alpha=0)",
+    "hard_sigmoid(beta=2)",
   ],
 )
 def test_functions_with_unusual_constants(function: str) -> None:

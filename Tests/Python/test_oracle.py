@@ -25,7 +25,8 @@ from oracle import (
 )
 from oracle.activations import ACTIVATIONS, log_softmax, named
 from oracle.compare import assert_close, assert_results
-from oracle.network import Masks, as_array
+from oracle.layer import Masks
+from oracle.network import as_array
 from oracle.optimizers import OPTIMIZERS
 from oracle.problem import Problem, scalar, solve
 from oracle.row import Row

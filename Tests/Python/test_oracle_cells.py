@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from oracle import onnx_cases, traits
 from oracle.compare import assert_close, assert_results
-from oracle.network import Masks
+from oracle.layer import Masks
 from oracle.problem import Problem, Result, scalar, solve
 from oracle.traits import Case
 

@@ -10,7 +10,10 @@ lengths, masks or batches inside the equations. Gradients follow from a tape.
     rnn, lstm, gru, minimal, slstm
                   what each cell computes; cells has them by name
     recurrent     a cell over a sequence, in either direction or both
-    layers        everything else that a model is made of
+    attention, layers
+                  everything else that a model is made of
+    layer, parameters, compute
+                  a layer as it was told to be, what it learns, what it gives
     network       a model: spelled in the notation, or computed here
     losses, clipping, optimizers, schedules
                   what training does with the result

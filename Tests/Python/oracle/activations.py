@@ -27,9 +27,12 @@ def relu(x: Tensor) -> Tensor:
   return x.elementwise(lambda x: np.maximum(x, 0), lambda x, y: (x > 0) * 1.0)
 
 
-def hard_sigmoid(x: Tensor) -> Tensor:
-  """max(0, min(1, x/6 + 1/2)), as Keras 3; Keras 2 had x/5."""
-  return x.elementwise(lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x, y: (np.abs(x) < 3) / 6)
+def hard_sigmoid(x: Tensor, alpha: float = 1 / 6, beta: float = 0.5) -> Tensor:
+  """max(0, min(1, α x + β)), by itself as Keras 3; Keras 2 and ONNX have x/5."""
+  return x.elementwise(
+    lambda x: np.clip(alpha * x + beta, 0, 1),
+    lambda x, y: alpha * ((alpha * x + beta > 0) & (alpha * x + beta < 1)),
+  )
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:

@@ -12,7 +12,8 @@ import numpy as np
 
 from .activations import ACTIVATIONS, POINTWISE
 from .cells import cell_of
-from .network import Network, Variable
+from .layer import Variable
+from .network import Network
 from .problem import Problem
 
 FEATURES = 5
@@ -23,6 +24,7 @@ ARGUMENTS = {
   "affine": "affine(alpha=0.7, beta=-0.3)",
   "thresholded_relu": "thresholded_relu(alpha=0.4)",
   "scaled_tanh": "scaled_tanh(alpha=1.7, beta=0.6)",
+  "hard_sigmoid_steep": "hard_sigmoid(alpha=0.4, beta=0.3)",
   "elu_half": "elu(alpha=0.5)",
   "leaky_relu_steep": "leaky_relu(slope=0.3)",
 }

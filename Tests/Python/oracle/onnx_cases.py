@@ -40,6 +40,7 @@ _FUNCTIONS = {
   "ThresholdedRelu": ("thresholded_relu", "alpha"),
   "ScaledTanh": ("scaled_tanh", "alpha", "beta"),
   "Elu": ("elu", "alpha"),
+  "HardSigmoid": ("hard_sigmoid", "alpha", "beta"),
 }
 _PLACES = {
   "RNN": ("activation",),

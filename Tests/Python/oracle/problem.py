@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .network import ForEach, Masks, Network, as_array
+from .layer import Masks
+from .network import ForEach, Network, as_array
 from .tape import Tensor, tensor
 
 Array = np.ndarray

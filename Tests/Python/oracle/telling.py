@@ -14,7 +14,7 @@ import numpy as np
 from . import library
 from .cells import cell_of
 from .generate import Situation
-from .network import Masks
+from .layer import Masks
 from .problem import Problem
 from .traits import RATES, Case
 

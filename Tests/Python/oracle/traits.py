@@ -13,7 +13,8 @@ import numpy as np
 
 from .cells import CELLS, cell_of
 from .generate import Situation, problem, single
-from .network import Masks, Network
+from .layer import Masks
+from .network import Network
 from .problem import Problem
 
 RATES = ("dropout", "recurrent_dropout", "zoneout", "zoneout_cell")
