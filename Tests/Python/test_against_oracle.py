@@ -14,7 +14,8 @@ from oracle import generate, library
 from oracle.activations import softmax
 from oracle.compare import assert_close, assert_results
 from oracle.losses import LOSSES, items
-from oracle.network import Masks, Network
+from oracle.layer import Masks
+from oracle.network import Network
 from oracle.optimizers import OPTIMIZERS
 from oracle.problem import Problem, Result, solve
 from oracle.tape import Tensor

@@ -23,9 +23,10 @@ from oracle import (
   schedules,
   torch_cases,
 )
-from oracle.activations import ACTIVATIONS, log_softmax
+from oracle.activations import ACTIVATIONS, log_softmax, named
 from oracle.compare import assert_close, assert_results
-from oracle.network import Masks, as_array
+from oracle.layer import Masks
+from oracle.network import as_array
 from oracle.optimizers import OPTIMIZERS
 from oracle.problem import Problem, scalar, solve
 from oracle.row import Row
@@ -54,7 +55,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Tensor], list[tuple[int, ...]]]] = {
   "stack": (lambda a, b: stack([a, b, a]), [(3,), (3,)]),
   "largest": (lambda a, b, c: largest([a, b, c]), [(7,), (7,), (7,)]),
   "log_softmax": (log_softmax, [(5,)]),
-} | {name: (function, [(7,)]) for name, function in ACTIVATIONS.items()}
+} | {name: (named(notation), [(7,)]) for name, notation in generate.functions(ACTIVATIONS).items()}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

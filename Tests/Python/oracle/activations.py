@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -26,9 +27,12 @@ def relu(x: Tensor) -> Tensor:
   return x.elementwise(lambda x: np.maximum(x, 0), lambda x, y: (x > 0) * 1.0)
 
 
-def hard_sigmoid(x: Tensor) -> Tensor:
-  """max(0, min(1, x/6 + 1/2)), as Keras 3; Keras 2 had x/5."""
-  return x.elementwise(lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x, y: (np.abs(x) < 3) / 6)
+def hard_sigmoid(x: Tensor, alpha: float = 1 / 6, beta: float = 0.5) -> Tensor:
+  """max(0, min(1, α x + β)), by itself as Keras 3; Keras 2 and ONNX have x/5."""
+  return x.elementwise(
+    lambda x: np.clip(alpha * x + beta, 0, 1),
+    lambda x, y: alpha * ((alpha * x + beta > 0) & (alpha * x + beta < 1)),
+  )
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
@@ -55,6 +59,27 @@ def softsign(x: Tensor) -> Tensor:
 
 def exponential(x: Tensor) -> Tensor:
   return x.exp()
+
+
+def affine(x: Tensor, alpha: float = 1.0, beta: float = 0.0) -> Tensor:
+  return x * alpha + beta
+
+
+def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
+  """x above α, 0 elsewhere."""
+  return x.elementwise(lambda x: np.where(x > alpha, x, 0), lambda x, y: (x > alpha) * 1.0)
+
+
+def scaled_tanh(x: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
+  """α tanh(β x)"""
+  return x.elementwise(
+    lambda x: alpha * np.tanh(beta * x), lambda x, y: alpha * beta / np.cosh(beta * x) ** 2
+  )
+
+
+def clip(x: Tensor, limit: float) -> Tensor:
+  """x, but no further from 0 than the limit. Not in the notation."""
+  return x.elementwise(lambda x: np.clip(x, -limit, limit), lambda x, y: (np.abs(x) < limit) * 1.0)
 
 
 def softmax(x: Tensor) -> Tensor:
@@ -85,6 +110,17 @@ POINTWISE: dict[str, Activation] = {
     softplus,
     softsign,
     exponential,
+    affine,
+    thresholded_relu,
+    scaled_tanh,
   )
 }
 ACTIVATIONS: dict[str, Activation] = {**POINTWISE, "softmax": softmax}
+
+
+def named(notation: str) -> Activation:
+  """The function that the notation means: ``tanh``, ``elu(alpha=0.5)``."""
+  name, _, rest = notation.partition("(")
+  pairs = (pair.split("=") for pair in rest.rstrip(")").split(",") if pair)
+  options = {key.strip(): float(value) for key, value in pairs}
+  return partial(ACTIVATIONS[name], **options) if options else ACTIVATIONS[name]

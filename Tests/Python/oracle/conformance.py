@@ -33,8 +33,6 @@ def cases(kind: str) -> list[Any]:
 
 
 _SKIPPED = {
-  "lstm_h17_proj3": "LSTM with projection",
-  "lstm_h17_l2_proj5": "LSTM with projection",
   "smoothl1_b1": "SmoothL1 (huber is its multiple)",
   "smoothl1_b0.5_sum": "SmoothL1 (huber is its multiple)",
   "ctc_mean": "CTC",
@@ -44,7 +42,6 @@ _SKIPPED = {
   "nadam": "NAdam",
   "clip_norm_inf": "clipping by the maximum norm",
   "onecycle": "OneCycle",
-  "lstm_peepholes_bias": "LSTM with peepholes",
 }
 
 

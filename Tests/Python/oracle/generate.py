@@ -5,17 +5,35 @@ transposed can hide.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .activations import ACTIVATIONS, POINTWISE
-from .network import Network, Variable
+from .cells import cell_of
+from .layer import Variable
+from .network import Network
 from .problem import Problem
 
 FEATURES = 5
 VOCABULARY = 11
+
+# Functions with constants of their own, by the names of their tests.
+ARGUMENTS = {
+  "affine": "affine(alpha=0.7, beta=-0.3)",
+  "thresholded_relu": "thresholded_relu(alpha=0.4)",
+  "scaled_tanh": "scaled_tanh(alpha=1.7, beta=0.6)",
+  "hard_sigmoid_steep": "hard_sigmoid(alpha=0.4, beta=0.3)",
+  "elu_half": "elu(alpha=0.5)",
+  "leaky_relu_steep": "leaky_relu(slope=0.3)",
+}
+
+
+def functions(names: Iterable[str]) -> dict[str, str]:
+  """Activations in the notation, by names for tests; with their constants where they have some."""
+  return {name: name for name in names if name not in ARGUMENTS} | ARGUMENTS
+
 
 CELLS: dict[str, tuple[str, dict[str, object]]] = {
   "rnn": ("RNN", {}),
@@ -60,8 +78,8 @@ def recurrent(
   kind, own = CELLS[cell]
   network = Network()
   x = network.input(FEATURES)
-  count = (2 if kind == "LSTM" else 1) * (2 if merge_mode else 1)
-  states = [network.input(hidden, time=False) for _ in range(count if initial_states else 0)]
+  sizes = cell_of(kind, (hidden,), own | options).state_sizes * (2 if merge_mode else 1)
+  states = [network.input(size, time=False) for size in sizes] if initial_states else []
   made = network.layer(
     kind, [x, *states], hidden, name="layer", merge_mode=merge_mode, **own, **options
   )
@@ -275,10 +293,10 @@ LAYERS: dict[str, Callable[[Network], None]] = {
 }
 for _mode in ("last", "mean", "max"):
   LAYERS[f"pooling_{_mode}"] = _on_input("Pooling", _mode)
-for _name in ACTIVATIONS:
-  LAYERS[f"dense_{_name}"] = _on_input("Dense", 7, activation=_name)
-  LAYERS[f"dense_{_name}_vector"] = _on_input("Dense", 7, time=False, activation=_name)
-  LAYERS[f"activation_{_name}"] = _on_input("Activation", _name)
+for _name, _notation in functions(ACTIVATIONS).items():
+  LAYERS[f"dense_{_name}"] = _on_input("Dense", 7, activation=_notation)
+  LAYERS[f"dense_{_name}_vector"] = _on_input("Dense", 7, time=False, activation=_notation)
+  LAYERS[f"activation_{_name}"] = _on_input("Activation", _notation)
 
 
 def networks() -> dict[str, Callable[[], Network]]:
@@ -303,12 +321,13 @@ def networks() -> dict[str, Callable[[], Network]]:
       name = f"{'bidirectional-' if merge else ''}{cell}-initial_states"
       add(name, recurrent, cell, 4, True, merge, return_sequences=True, return_state=True)
     if kind != "RNN":
-      for activation in POINTWISE:
-        if activation != "exponential":
-          add(f"{cell}-state_{activation}", recurrent, cell, activation=activation, **_SEQUENCES)
-      for activation in ("hard_sigmoid", "softsign", "linear"):
+      for name, activation in functions(POINTWISE).items():
+        if name != "exponential":
+          add(f"{cell}-state_{name}", recurrent, cell, activation=activation, **_SEQUENCES)
+      gates = ("hard_sigmoid", "softsign", "linear", "affine(alpha=0.2, beta=0.5)")
+      for activation in gates:
         add(
-          f"{cell}-gates_{activation}",
+          f"{cell}-gates_{activation.partition('(')[0]}",
           recurrent,
           cell,
           recurrent_activation=activation,
@@ -396,8 +415,8 @@ class Times:
     if situation.mask:
       self.mask = random.random((batch, timesteps)) < 0.6
       self.mask[0, : timesteps // 2] = False
-      self.mask[1, timesteps // 2 :] = False
-      self.mask[2, :] = False
+      self.mask[1:2, timesteps // 2 :] = False
+      self.mask[2:3, :] = False
     ends = np.full(batch, timesteps) if self.lengths is None else self.lengths
     self.valid = np.arange(timesteps) < ends[:, np.newaxis]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .network import Network, Variable
+from .layer import Variable
+from .network import Network
 from .problem import Array, Problem, Result
 
 KINDS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .activations import ACTIVATIONS
+from .activations import named
 from .row import Row
 from .tape import Tensor, concatenate, largest, zeros
 
@@ -39,7 +39,7 @@ def embedding(
 
 def dense(weight: Tensor, bias: Tensor | None, value: Value, activation: str = "linear") -> Value:
   """φ(W x + b) of each vector; W is ``[out, in]``."""
-  function = ACTIVATIONS[activation]
+  function = named(activation)
 
   def apply(x: Tensor) -> Tensor:
     y = weight @ x
@@ -49,17 +49,22 @@ def dense(weight: Tensor, bias: Tensor | None, value: Value, activation: str = "
 
 
 def activation(value: Value, name: str) -> Value:
-  return per_vector(value, ACTIVATIONS[name], _size(value))
+  return per_vector(value, named(name), _size(value))
+
+
+def normalized(x: Tensor, epsilon: float = 1e-5) -> Tensor:
+  """(x − mean) / √(variance + ε), with the variance over F, not F − 1.  Ba et al. 2016."""
+  centred = x - x.mean()
+  return centred / ((centred * centred).mean() + epsilon).sqrt()
 
 
 def layer_norm(
   weight: Tensor | None, bias: Tensor | None, value: Value, epsilon: float = 1e-5
 ) -> Value:
-  """(x − mean) / √(variance + ε) · w + b, with the variance over F, not F − 1.  Ba et al. 2016."""
+  """Each vector normalised · w + b."""
 
   def apply(x: Tensor) -> Tensor:
-    centred = x - x.mean()
-    normal = centred / ((centred * centred).mean() + epsilon).sqrt()
+    normal = normalized(x, epsilon)
     return normal if weight is None else normal * weight + bias
 
   return per_vector(value, apply, _size(value))

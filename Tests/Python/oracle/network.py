@@ -13,105 +13,23 @@ library, or computed here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import attention, layers
-from .activations import ACTIVATIONS
-from .cells import Cell
+from .cells import CELLS, cell_of
+from .compute import compute
+from .layer import ATTENTION, Axis, Input, Layer, Masks, Variable, listed
 from .layers import Value
-from .recurrent import bidirectional, recurrent
+from .parameters import shapes_of
 from .row import Row
 from .tape import Tensor, stack, zeros
 
-RECURRENT = ("RNN", "LSTM", "GRU")
-ATTENTION = ("Attention", "MultiHeadAttention")
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+ForEach = np.ndarray | Sequence[np.ndarray | None] | None
+"""An array for all inputs, or one for each."""
 
 
-Axis = str | int
-"""Whose timesteps: "x" or "memory", which differ, or a number that the model fixes."""
-
-
-@dataclass(frozen=True)
-class Variable:
-  """What flows out of an input or a layer: its name in the notation, its vectors' size.
-
-  `keys` says whose timesteps the last axis counts, for weights of attention.
-  """
-
-  name: str
-  size: int
-  time: bool = True
-  axis: Axis = "x"
-  keys: Axis | None = None
-
-
-@dataclass(frozen=True)
-class Input:
-  """Where data enter: ids, vectors, or (time False) one vector for each sequence."""
-
-  variable: Variable
-  ids: bool
-
-  @property
-  def notation(self) -> str:
-    kind = "ids" if self.ids else self.variable.size
-    time = "" if self.variable.time else ", time=false"
-    return f"{self.variable.name} = Input({kind}{time})"
-
-
-@dataclass(frozen=True)
-class Layer:
-  """A layer with its options in the notation's words.
-
-  `wrapped` is what Bidirectional was told of the layer in it.
-  """
-
-  kind: str
-  name: str
-  inputs: tuple[Variable, ...]
-  outputs: tuple[Variable, ...]
-  positional: tuple[object, ...]
-  options: Mapping[str, object]
-  merge_mode: str | None = None
-
-  @property
-  def notation(self) -> str:
-    arguments = [spelled(value) for value in self.positional]
-    arguments += [f"{name}={spelled(value)}" for name, value in self.options.items()]
-    if self.merge_mode is None:
-      call = f"{self.kind}({', '.join([*arguments, f'name={self.name}'])})"
-    else:
-      inner = f"{self.kind}({', '.join(arguments)})"
-      call = f"Bidirectional({inner}, merge_mode={self.merge_mode}, name={self.name})"
-    return f"{listed(self.outputs)} = {listed(self.inputs)} -> {call}"
-
-
-def spelled(value: object) -> str:
-  """A value in the notation."""
-  return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def listed(variables: Sequence[Variable]) -> str:
-  names = [variable.name for variable in variables]
-  return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
-
-
-@dataclass
-class Masks:
-  """Dropout masks of one sequence, by layer: values 0 and 1/(1 − p).
-
-  A recurrent layer has ``name`` for its inputs and ``name.recurrent`` for its hidden state, with
-  ``_reverse`` behind them for the other direction; a Dropout layer has ``name``, and so have layers
-  of attention, for their weights.
-  """
-
-  by_name: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-  def of(self, name: str) -> np.ndarray | float:
-    return self.by_name.get(name, 1.0)
+def of_input(value: ForEach, index: int) -> np.ndarray | None:
+  return value[index] if isinstance(value, list) else value
 
 
 class Network:
@@ -164,7 +82,7 @@ class Network:
     name = name or f"{kind.lower()}{len(self.layers)}"
     sizes = self._output_sizes(kind, inputs, positional, merge_mode, options)
     has_time = kind != "Pooling" and inputs[0].time
-    if kind in RECURRENT:
+    if kind in CELLS:
       has_time = bool(options.get("return_sequences"))
     axis = inputs[0].axis
     if kind == "RepeatVector":
@@ -179,7 +97,7 @@ class Network:
       outputs += (Variable(f"{name}_1", 0, has_time, axis, keys=inputs[-1].axis),)
     layer = Layer(kind, name, inputs, outputs, positional, options, merge_mode)
     self.layers.append(layer)
-    for parameter, shape in parameter_shapes(layer).items():
+    for parameter, shape in shapes_of(layer).items():
       self.shapes[f"{name}.{parameter}"] = shape
     self.given = outputs[:1]
     return outputs[0] if len(outputs) == 1 else list(outputs)
@@ -192,12 +110,11 @@ class Network:
     merge_mode: str | None,
     options: Mapping[str, object],
   ) -> list[int]:
-    if kind in RECURRENT:
-      hidden = int(positional[0])
+    if kind in CELLS:
+      cell = cell_of(kind, positional, options)
       directions = 1 if merge_mode is None else 2
-      states = directions * (2 if kind == "LSTM" else 1)
-      first = hidden * 2 if merge_mode == "concat" else hidden
-      return [first] + [hidden] * (states if options.get("return_state") else 0)
+      first = cell.width * 2 if merge_mode == "concat" else cell.width
+      return [first, *(cell.state_sizes * directions if options.get("return_state") else ())]
     if kind == "Embedding":
       return [int(positional[1])]
     if kind == "Dense":
@@ -284,154 +201,6 @@ class Network:
       return np.where(valid, of_row, 0), length, valid
     blank = zeros(item.variable.size)
     return Row([of_row[t] if valid[t] else blank for t in range(timesteps)], length, valid)
-
-
-ForEach = np.ndarray | Sequence[np.ndarray | None] | None
-"""An array for all inputs, or one for each."""
-
-
-def of_input(value: ForEach, index: int) -> np.ndarray | None:
-  return value[index] if isinstance(value, list) else value
-
-
-def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
-  """The shapes of a layer's parameters, by the end of their names."""
-  size = layer.inputs[0].size
-  options = layer.options
-  if layer.kind in RECURRENT:
-    hidden = int(layer.positional[0])
-    rows = GATES[layer.kind] * hidden
-    one = {"weight_ih": (rows, size), "weight_hh": (rows, hidden)}
-    if options.get("use_bias", True):
-      one["bias_ih"] = (rows,)
-      needed = layer.kind == "GRU" and options.get("reset_after", True)
-      if options.get("recurrent_bias", needed):
-        one["bias_hh"] = (rows,)
-    if layer.merge_mode is None:
-      return one
-    return one | {f"{name}_reverse": shape for name, shape in one.items()}
-  if layer.kind == "Embedding":
-    return {"weight": (int(layer.positional[0]), int(layer.positional[1]))}
-  if layer.kind == "Dense":
-    units = int(layer.positional[0])
-    bias = {"bias": (units,)} if options.get("use_bias", True) else {}
-    return {"weight": (units, size)} | bias
-  if layer.kind == "LayerNorm" and options.get("affine", True):
-    return {"weight": (size,), "bias": (size,)}
-  if layer.kind == "Attention":
-    return _attention_shapes(layer)
-  if layer.kind == "MultiHeadAttention":
-    return _multi_head_shapes(layer)
-  return {}
-
-
-def _attention_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
-  query, memory = layer.inputs[0].size, layer.inputs[-1].size
-  asked = len(layer.inputs) == 2
-  score = layer.options.get("score", "additive")
-  if score == "general":
-    return {"weight_key": (query, memory)}
-  if score != "additive":
-    return {} if asked else {"query": (memory,)}
-  units = int(layer.positional[0]) if layer.positional else query
-  shapes = {"weight_query": (units, query)} if asked else {}
-  shapes |= {"weight_key": (units, memory)}
-  if layer.options.get("use_bias", True):
-    shapes["bias"] = (units,)
-  return shapes | {"weight_score": (units,)}
-
-
-def _multi_head_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
-  query, memory = layer.inputs[0].size, layer.inputs[-1].size
-  heads = int(layer.positional[0])
-  width = heads * int(layer.options.get("key_size", query // heads))
-  if query == memory:
-    shapes: dict[str, tuple[int, ...]] = {"in_proj_weight": (3 * width, query)}
-  else:
-    shapes = {
-      "q_proj_weight": (width, query),
-      "k_proj_weight": (width, memory),
-      "v_proj_weight": (width, memory),
-    }
-  biased = layer.options.get("use_bias", True)
-  if biased:
-    shapes["in_proj_bias"] = (3 * width,)
-  shapes["out_proj.weight"] = (query, width)
-  if biased:
-    shapes["out_proj.bias"] = (query,)
-  return shapes
-
-
-def compute(
-  layer: Layer, own: dict[str, Tensor], given: list[object], masks: Masks
-) -> Sequence[Value]:
-  """A layer's outputs for one sequence."""
-  options = layer.options
-  first = given[0]
-  if layer.kind in RECURRENT:
-    cell = Cell(
-      layer.kind,
-      ACTIVATIONS[str(options.get("activation", "tanh"))],
-      ACTIVATIONS[str(options.get("recurrent_activation", "sigmoid"))],
-      bool(options.get("reset_after", True)),
-    )
-    sequences = bool(options.get("return_sequences"))
-    name = layer.name
-    if layer.merge_mode is None:
-      output, state = recurrent(
-        cell,
-        own,
-        first,
-        given[1:],
-        sequences,
-        bool(options.get("go_backwards")),
-        masks.of(name),
-        masks.of(f"{name}.recurrent"),
-      )
-    else:
-      output, state = bidirectional(
-        cell,
-        own,
-        first,
-        given[1:],
-        sequences,
-        layer.merge_mode,
-        (masks.of(name), masks.of(f"{name}_reverse")),
-        (masks.of(f"{name}.recurrent"), masks.of(f"{name}.recurrent_reverse")),
-      )
-    return [output, *state] if options.get("return_state") else [output]
-  if layer.kind == "Embedding":
-    ids, length, valid = first
-    return [layers.embedding(own["weight"], ids, length, valid, bool(options.get("mask_zero")))]
-  if layer.kind == "Dense":
-    activation = str(options.get("activation", "linear"))
-    return [layers.dense(own["weight"], own.get("bias"), first, activation)]
-  if layer.kind == "LayerNorm":
-    epsilon = float(options.get("epsilon", 1e-5))
-    return [layers.layer_norm(own.get("weight"), own.get("bias"), first, epsilon)]
-  if layer.kind == "Activation":
-    return [layers.activation(first, str(layer.positional[0]))]
-  if layer.kind == "Dropout":
-    return [layers.dropout(first, masks.of(layer.name))]
-  if layer.kind == "Pooling":
-    return [layers.pooling(first, str(layer.positional[0]))]
-  if layer.kind == "Concat":
-    return [layers.concat(given)]
-  if layer.kind == "Add":
-    return [layers.add(given)]
-  if layer.kind == "Multiply":
-    return [layers.multiply(given)]
-  if layer.kind == "RepeatVector":
-    return [layers.repeat(first, given[1] if len(given) == 2 else int(layer.positional[0]))]
-  if layer.kind in ATTENTION:
-    mask = masks.of(layer.name)
-    if layer.kind == "Attention":
-      both = attention.attention(own, given, str(options.get("score", "additive")), mask)
-    else:
-      heads, causal = int(layer.positional[0]), bool(options.get("causal"))
-      both = attention.multi_head(own, given, heads, causal, mask)
-    return both if options.get("return_weights") else both[:1]
-  raise ValueError(f"the oracle has no layer {layer.kind}")
 
 
 def as_array(values: Sequence[Value]) -> Tensor:

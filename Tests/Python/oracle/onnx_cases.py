@@ -2,14 +2,16 @@
 
 Only the handful of protobuf fields that such a node has are read. Weights are ``[directions,
 gates · hidden, …]`` with gates in the order i o f c and z r h; B is the input's biases followed by
-the recurrent ones. Sequences are ``[T, directions, B, hidden]``, aligned with the input in both
+the recurrent ones, P an LSTM's peepholes in the order i o f. Sequences are ``[T, directions, B, hidden]``, aligned with the input in both
 directions.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +21,32 @@ from .network import Network
 from .problem import Array, Problem, Result
 
 _ORDER = {"RNN": [0], "LSTM": [0, 2, 3, 1], "GRU": [1, 0, 2]}
+_PEEPHOLE_ORDER = [0, 2, 1]
+
+# With input_forget onnxruntime takes 1 − i for f and leaves f's weights alone. We have f without i:
+# f is its i negated, as σ(−x) = 1 − σ(x).
+_COUPLED_ORDER = {0: -1.0, 3: 1.0, 1: 1.0}
+_COUPLED_PEEPHOLE_ORDER = {0: -1.0, 1: 1.0}
+
+# What each function's alpha and beta are called here.
+_FUNCTIONS = {
+  "Relu": ("relu",),
+  "Tanh": ("tanh",),
+  "Sigmoid": ("sigmoid",),
+  "Softsign": ("softsign",),
+  "Softplus": ("softplus",),
+  "Affine": ("affine", "alpha", "beta"),
+  "LeakyRelu": ("leaky_relu", "slope"),
+  "ThresholdedRelu": ("thresholded_relu", "alpha"),
+  "ScaledTanh": ("scaled_tanh", "alpha", "beta"),
+  "Elu": ("elu", "alpha"),
+  "HardSigmoid": ("hard_sigmoid", "alpha", "beta"),
+}
+_PLACES = {
+  "RNN": ("activation",),
+  "GRU": ("recurrent_activation", "activation"),
+  "LSTM": ("recurrent_activation", "activation", "output_activation"),
+}
 
 
 @dataclass
@@ -42,9 +70,12 @@ def node(reader: ModuleType, content: bytes) -> Node:
   (of_node,) = fields(graph, 1)
   attributes = {}
   for attribute in fields(of_node, 5):
-    values = [*fields(attribute, 3), *fields(attribute, 4), *fields(attribute, 9)]
+    floats = [*fields(attribute, 2), *fields(attribute, 7)]
+    texts = [*fields(attribute, 4), *fields(attribute, 9)]
     attributes[next(fields(attribute, 1)).decode()] = [
-      value.decode() if isinstance(value, bytes) else value for value in values
+      *fields(attribute, 3),
+      *(float(value) for part in floats for value in np.frombuffer(part, "<f4")),
+      *(text.decode() for text in texts),
     ]
   stored = {}
   for initializer in fields(graph, 5):
@@ -63,16 +94,17 @@ def node(reader: ModuleType, content: bytes) -> Node:
 def problems(case: Any, reader: ModuleType) -> list[tuple[Problem, Result]]:
   """A problem for each data set of a case."""
   found = node(reader, next(f for f in case.files if f.name == "model.onnx").read_bytes())
-  return [_problem(found, inputs, outputs) for inputs, outputs in case.data_sets()]
+  return [problem(found, inputs, outputs) for inputs, outputs in case.data_sets()]
 
 
-def _problem(
+def problem(
   found: Node, inputs: dict[str, Array], outputs: dict[str, Array]
 ) -> tuple[Problem, Result]:
+  """A node with what goes in, and what is to come out."""
   attributes = found.attributes
   # Names in a graph are free; a node's inputs and outputs are known by their places.
   given = found.stored | inputs
-  places = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")
+  places = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
   at = {place: given.get(name) for place, name in zip(places, found.inputs, strict=False)}
   (batch_first,) = attributes.get("layout", [0])
   (direction,) = attributes.get("direction", ["forward"])
@@ -81,19 +113,17 @@ def _problem(
 
   parameters = {}
   for index, suffix in enumerate(suffixes):
-    parameters[f"rnn.weight_ih{suffix}"] = _ours(found.kind, at["W"][index])
-    parameters[f"rnn.weight_hh{suffix}"] = _ours(found.kind, at["R"][index])
+    parameters[f"rnn.weight_ih{suffix}"] = _ours(found, at["W"][index])
+    parameters[f"rnn.weight_hh{suffix}"] = _ours(found, at["R"][index])
     if at.get("B") is not None:
       of_input, recurrent = np.split(at["B"][index], 2)
-      parameters[f"rnn.bias_ih{suffix}"] = _ours(found.kind, of_input)
-      parameters[f"rnn.bias_hh{suffix}"] = _ours(found.kind, recurrent)
+      parameters[f"rnn.bias_ih{suffix}"] = _ours(found, of_input)
+      parameters[f"rnn.bias_hh{suffix}"] = _ours(found, recurrent)
+    if at.get("P") is not None:
+      parameters[f"rnn.weight_peephole{suffix}"] = _our_peepholes(found, at["P"][index])
   options: dict[str, object] = {"return_sequences": True, "return_state": True}
   options |= {"recurrent_bias": True} if at.get("B") is not None else {"use_bias": False}
-  if found.kind == "GRU":
-    options["reset_after"] = attributes.get("linear_before_reset", [0]) == [1]
-  if "activations" in attributes:
-    assert set(attributes["activations"]) == {"Relu"} and found.kind == "RNN", attributes
-    options["activation"] = "relu"
+  options |= _options(found, at.get("P") is not None)
   if direction == "reverse":
     options["go_backwards"] = True
 
@@ -124,9 +154,57 @@ def _problem(
   return Problem(network, parameters, arrays, lengths=lengths), Result(expected)
 
 
-def _ours(kind: str, array: Array) -> Array:
-  gates = np.split(array, len(_ORDER[kind]))
-  return np.concatenate([gates[gate] for gate in _ORDER[kind]])
+def _options(found: Node, has_peepholes: bool) -> dict[str, object]:
+  """Of the cell."""
+  attributes = found.attributes
+  options: dict[str, object] = {}
+  if found.kind == "GRU":
+    options["reset_after"] = attributes.get("linear_before_reset", [0]) == [1]
+  if has_peepholes:
+    options["peephole"] = True
+  if _is_coupled(found):
+    options["coupled"] = True
+  if "clip" in attributes:
+    (options["clip"],) = attributes["clip"]
+  if "activations" in attributes:
+    places = _PLACES[found.kind]
+    functions = _functions(attributes)
+    assert functions == functions[: len(places)] * (len(functions) // len(places)), functions
+    options |= dict(zip(places, functions, strict=False))
+  return options
+
+
+def _functions(attributes: dict[str, Any]) -> list[str]:
+  """The activations in our notation; each takes as many of the constants as it has."""
+  constants = {
+    "alpha": iter(attributes.get("activation_alpha", [])),
+    "beta": iter(attributes.get("activation_beta", [])),
+  }
+  functions = []
+  for theirs in attributes["activations"]:
+    ours, *names = _FUNCTIONS[theirs]
+    given = [f"{name}={next(constants['beta' if name == 'beta' else 'alpha'])}" for name in names]
+    functions.append(f"{ours}({', '.join(given)})" if given else ours)
+  return functions
+
+
+def _is_coupled(found: Node) -> bool:
+  return found.attributes.get("input_forget", [0]) == [1]
+
+
+def _ours(found: Node, array: Array) -> Array:
+  order = _ORDER[found.kind]
+  gates = np.split(array, len(order))
+  if _is_coupled(found):
+    return np.concatenate([gates[gate] * sign for gate, sign in _COUPLED_ORDER.items()])
+  return np.concatenate([gates[gate] for gate in order])
+
+
+def _our_peepholes(found: Node, array: Array) -> Array:
+  gates = np.split(array, 3)
+  if _is_coupled(found):
+    return np.concatenate([gates[gate] * sign for gate, sign in _COUPLED_PEEPHOLE_ORDER.items()])
+  return np.concatenate([gates[gate] for gate in _PEEPHOLE_ORDER])
 
 
 def _sequence(y: Array, batch_first: int, direction: str, lengths: Array | None) -> Array:
@@ -138,3 +216,25 @@ def _sequence(y: Array, batch_first: int, direction: str, lengths: Array | None)
       length = len(row) if lengths is None else int(lengths[b])
       row[:length] = row[:length][::-1].copy()
   return y
+
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "onnx_nodes.npz"
+
+
+def fixtures() -> dict[str, tuple[Problem, Result]]:
+  """The nodes that `fixtures/make_onnx_nodes.py` made, by name."""
+  found: dict[str, dict[str, dict[str, Array]]] = {}
+  nodes: dict[str, dict[str, Any]] = {}
+  with np.load(FIXTURES) as file:
+    for path in file.files:
+      case, role, *name = path.split("/")
+      if role == "node":
+        nodes[case] = json.loads(str(file[path]))
+      else:
+        found.setdefault(case, {"input": {}, "stored": {}, "output": {}})[role][name[0]] = file[
+          path
+        ]
+  return {
+    case: problem(Node(**nodes[case], stored=arrays["stored"]), arrays["input"], arrays["output"])
+    for case, arrays in found.items()
+  }

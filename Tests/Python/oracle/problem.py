@@ -6,12 +6,14 @@ every number of every output.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .network import ForEach, Masks, Network, as_array
+from .layer import Masks
+from .network import ForEach, Network, as_array
 from .tape import Tensor, tensor
 
 Array = np.ndarray
@@ -83,9 +85,9 @@ def gradient_of(value: Tensor) -> Array:
   return np.zeros(value.shape) if value.gradient is None else value.gradient
 
 
-def scalar(problem: Problem) -> float:
+def scalar(problem: Problem, dropout: Sequence[Masks] | None = None) -> float:
   """Σ output · weight."""
-  outputs = solve(Problem(**{**vars(problem), "output_gradients": None})).outputs
+  outputs = solve(dataclasses.replace(problem, output_gradients=None), dropout).outputs
   return sum(
     float((output * np.nan_to_num(weight)).sum())
     for output, weight in zip(outputs, problem.output_gradients, strict=True)

@@ -3,78 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from .cells import Cell, State, Weights
+from .cell import Cell, Noise, Parameters, State
 from .row import Row
 from .tape import Tensor, concatenate, zeros
 
-Mask = np.ndarray | float
 
+@dataclass(frozen=True)
+class Direction:
+  """A cell that reads one way.
 
-def scan(
-  cell: Cell,
-  weights: Weights,
-  row: Row,
-  initial: State,
-  reverse: bool,
-  input_mask: Mask,
-  recurrent_mask: Mask,
-) -> tuple[list[Tensor], State]:
-  """The cell over the valid prefix, from its first timestep or from its last.
-
-  Returns the outputs in the order in which they were computed, one for each timestep before the
-  length, and the final state. A skipped timestep leaves the state and repeats the output before it,
-  which is 0 until there was one.
+  Attributes
+  ----------
+  parameters
+      By the names that the forward direction gives them.
+  given
+      The state that the caller brought; without it, what is learned or zeros.
   """
-  state = initial
-  output = zeros(weights.hh.shape[1])
-  outputs = []
-  order = range(row.length)
-  for t in reversed(order) if reverse else order:
-    if row.mask[t]:
-      state = cell.step(weights, row.steps[t] * input_mask, state, recurrent_mask)
-      output = state[0]
-    outputs.append(output)
-  return outputs, state
+
+  cell: Cell
+  parameters: Parameters
+  given: State
+  noise: Noise
+  reverse: bool
+
+  def scan(self, row: Row, scores: Row | None) -> tuple[list[Tensor], State]:
+    """The cell over the valid prefix, from its first timestep or from its last.
+
+    Returns the outputs in the order in which they were computed, one for each timestep before the
+    length, and the final state. A skipped timestep leaves the state and repeats the output before
+    it, which is 0 until there was one.
+    """
+    state = self.given or self.cell.initial_state(self.parameters)
+    output = zeros(self.cell.width)
+    outputs = []
+    order = range(row.length)
+    for t in reversed(order) if self.reverse else order:
+      if row.mask[t]:
+        x = row.steps[t] * self.noise.input
+        score = None if scores is None else scores.steps[t]
+        state = self.cell.step(self.parameters, x, state, self.noise.at(t), score)
+        output = state[0]
+      outputs.append(output)
+    return outputs, state
 
 
-def initial_state(cell: Cell, weights: Weights, given: Sequence[Tensor]) -> State:
-  """What the caller brought, or zeros."""
-  return tuple(given) or (zeros(weights.hh.shape[1]),) * cell.state_count
+def parameter_shapes(cell: Cell, features: int, bidirectional: bool) -> dict[str, tuple[int, ...]]:
+  """A layer's parameters; those of the reverse direction end in ``_reverse``."""
+  one = cell.shapes(features)
+  return one | {f"{name}_reverse": shape for name, shape in one.items()} if bidirectional else one
+
+
+def of_direction(parameters: Parameters, reverse: bool) -> dict[str, Tensor]:
+  """A direction's own, under the names of the forward one."""
+  return {
+    name.removesuffix("_reverse"): value
+    for name, value in parameters.items()
+    if name.endswith("_reverse") == reverse
+  }
 
 
 def recurrent(
-  cell: Cell,
-  parameters: dict[str, Tensor],
-  row: Row,
-  states: Sequence[Tensor] = (),
-  return_sequences: bool = False,
-  go_backwards: bool = False,
-  input_mask: Mask = 1.0,
-  recurrent_mask: Mask = 1.0,
+  direction: Direction, row: Row, scores: Row | None, return_sequences: bool
 ) -> tuple[Row | Tensor, State]:
   """A recurrent layer: its output and its final state.
 
   With go_backwards a sequence comes out in the order in which it was computed: the first output is
-  that of the last valid timestep. Dropout masks are given: one for the whole sequence.
+  that of the last valid timestep.
   """
-  weights = Weights.named(parameters)
-  outputs, final = scan(
-    cell,
-    weights,
-    row,
-    initial_state(cell, weights, states),
-    go_backwards,
-    input_mask,
-    recurrent_mask,
-  )
+  outputs, final = direction.scan(row, scores)
   if not return_sequences:
     return final[0], final
   prefix, rest = row.mask[: row.length], row.mask[row.length :]
-  mask = prefix[::-1] + rest if go_backwards else row.mask
-  return row.filled(outputs, weights.hh.shape[1], mask), final
+  mask = prefix[::-1] + rest if direction.reverse else row.mask
+  return row.filled(outputs, direction.cell.width, mask), final
 
 
 def merged(mode: str, forward: Tensor, reverse: Tensor) -> Tensor:
@@ -87,41 +90,27 @@ def merged(mode: str, forward: Tensor, reverse: Tensor) -> Tensor:
 
 
 def bidirectional(
-  cell: Cell,
-  parameters: dict[str, Tensor],
+  directions: Sequence[Direction],
   row: Row,
-  states: Sequence[Tensor] = (),
-  return_sequences: bool = False,
-  merge_mode: str = "concat",
-  input_masks: tuple[Mask, Mask] = (1.0, 1.0),
-  recurrent_masks: tuple[Mask, Mask] = (1.0, 1.0),
+  scores: Row | None,
+  return_sequences: bool,
+  merge_mode: str,
 ) -> tuple[Row | Tensor, State]:
   """Both directions: their merged output, and the final states of the one and then of the other.
 
   The reverse direction starts at the last valid timestep and is aligned with the input. The merged
   output of a skipped timestep is 0.  Schuster & Paliwal 1997.
   """
-  outputs, finals = [], []
-  for direction, suffix in enumerate(("", "_reverse")):
-    weights = Weights.named(parameters, suffix)
-    given = states[direction * cell.state_count : (direction + 1) * cell.state_count]
-    done, final = scan(
-      cell,
-      weights,
-      row,
-      initial_state(cell, weights, given),
-      direction == 1,
-      input_masks[direction],
-      recurrent_masks[direction],
-    )
-    outputs.append(done[::-1] if direction == 1 else done)
-    finals.append(final)
-  last = merged(merge_mode, finals[0][0], finals[1][0])
+  (forward, forward_final), (reverse, reverse_final) = (
+    direction.scan(row, scores) for direction in directions
+  )
+  last = merged(merge_mode, forward_final[0], reverse_final[0])
   if not return_sequences:
-    return last, finals[0] + finals[1]
+    return last, forward_final + reverse_final
   size = last.shape[0]
+  reverse.reverse()
   joined = [
-    merged(merge_mode, outputs[0][t], outputs[1][t]) if row.mask[t] else zeros(size)
+    merged(merge_mode, forward[t], reverse[t]) if row.mask[t] else zeros(size)
     for t in range(row.length)
   ]
-  return row.filled(joined, size), finals[0] + finals[1]
+  return row.filled(joined, size), forward_final + reverse_final

@@ -20,6 +20,7 @@ def rnn(case: Any) -> tuple[Problem, Result]:
   kind = d["module"].removeprefix("torch.nn.")
   hidden, directions = d["hidden_size"], 2 if d["bidirectional"] else 1
   has_cell = kind == "LSTM"
+  width = d["proj_size"] or hidden
   to_ours = (lambda a: a) if d["batch_first"] else (lambda a: a.swapaxes(0, 1))
 
   network = Network()
@@ -33,7 +34,7 @@ def rnn(case: Any) -> tuple[Problem, Result]:
     if d["initial_state"]:
       for place in places:
         for kind_of_state in kinds:
-          given.append(network.input(hidden, time=False))
+          given.append(network.input(width if kind_of_state == "h" else hidden, time=False))
           inputs.append(t[f"input.{kind_of_state}0"][place])
           input_gradients.append(t[f"grad.{kind_of_state}0"][place])
     flow, *final = network.layer(
@@ -46,6 +47,7 @@ def rnn(case: Any) -> tuple[Problem, Result]:
       return_state=True,
       **({"use_bias": False} if not d["bias"] else {"recurrent_bias": True}),
       **({"activation": d["mode"]} if kind == "RNN" else {}),
+      **({"projection": width} if d["proj_size"] else {}),
     )
     states += final
     for place in places:
