@@ -68,6 +68,11 @@
  *     states = x -> Bidirectional(GRU(32, return_sequences=true))
  *     [states, x] -> Concat -> Pooling(mean) -> Dense(1)
  *
+ * Recurrent layers are RNN, LSTM (peephole, coupled gates, projection, clipped cell) and GRU (reset
+ * after or before the product), MGU, MinGRU, MinLSTM, SLSTM, and AUGRU, which takes [x, scores]. All have
+ * dropout, zoneout and a learned initial state; RNN, LSTM and GRU can be layer-normalised. States are
+ * values: [y, h, c] = x -> LSTM(8, return_state=true) gives them, [x, h, c] -> LSTM(8) takes them.
+ *
  * Attention takes one sequence and learns what to look for, or [query, memory], two sequences that
  * may differ in length; its weights can be an output of the model. Add makes residual connections:
  *
@@ -117,7 +122,7 @@ extern "C" {
 #endif
 
 #define REFRAIN_VERSION_MAJOR 0
-#define REFRAIN_VERSION_MINOR 1
+#define REFRAIN_VERSION_MINOR 2
 #define REFRAIN_VERSION_PATCH 0
 
 /* ---------------------------------------------------------------------------------------------
@@ -155,7 +160,7 @@ const char *refrain_last_error(void);
 /** The name of a status, such as "REFRAIN_SHAPE"; "unknown status" for any other value. */
 const char *refrain_status_name(refrain_status status);
 
-/** The library's version, such as "0.1.0". Compare with the REFRAIN_VERSION_ macros. */
+/** The library's version, such as "0.2.0". Compare with the REFRAIN_VERSION_ macros. */
 const char *refrain_version(void);
 
 /**
@@ -536,8 +541,14 @@ refrain_status refrain_session_evaluate(refrain_session *session, const refrain_
  *          "loss=[crossentropy, mse, none], loss_weights=[1, 0.2, 0]".
  *          loss may be left out by callers who bring their own gradients.
  *
- * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_NOTATION, REFRAIN_ARGUMENT or
- * REFRAIN_MEMORY. Since 0.1.
+ * Sequences of any length fit into memory in windows of timesteps, if every layer needs no more than
+ * a window and the state before it. "truncate=100" stops gradients where a window begins, and
+ * refrain_trainer_fit() updates after each: truncated backpropagation. "recompute=300" computes a
+ * window's activations twice and gives the gradients of the whole; about the root of a sequence's
+ * length takes least memory. refrain_trainer_forward() copies its inputs then, and may allocate.
+ *
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_NOTATION, REFRAIN_ARGUMENT,
+ * REFRAIN_UNSUPPORTED (a loss or a window that the model cannot have) or REFRAIN_MEMORY. Since 0.1.
  */
 refrain_status refrain_trainer_create(refrain_model *model, const char *options,
                                       refrain_trainer **trainer);

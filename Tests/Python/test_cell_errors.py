@@ -129,8 +129,8 @@ def test_scores_without_the_sequence_timesteps() -> None:
 
 def test_what_cannot_be_streamed_says_why() -> None:
   for notation, why in (
-    (f"{X}x -> Bidirectional(SLSTM(4))", "from its end"),
-    (f"{SCORED}[x, s] -> AUGRU(4, go_backwards=true)", "from its end"),
+    (f"{X}x -> Bidirectional(SLSTM(4))", "needs the whole sequence"),
+    (f"{SCORED}[x, s] -> AUGRU(4, go_backwards=true)", "needs the whole sequence"),
     (f"{SCORED}h = Input(4, time=false)\n[x, s, h] -> AUGRU(4)", "initial state"),
     (f"{X}h = Input(4, time=false)\n[x, h] -> MinGRU(4)", "initial state"),
   ):

@@ -13,10 +13,12 @@ TIMESTEPS = 23
 MODELS = {
   "rnn": "Input(3) -> RNN(4, return_sequences=true) -> Dense(2)",
   "lstm, final": "Input(3) -> LSTM(4) -> Dense(2)",
-  "two layers": "Input(3) -> GRU(4, return_sequences=true) -> LSTM(5, return_sequences=true) -> Dense(2)",
-  "dropped, learned": "Input(3) -> GRU(4, dropout=0.2, recurrent_dropout=0.3, return_sequences=true,"
-  " learn_initial_state=true) -> LSTM(5, projection=3, peephole=true, learn_initial_state=true)",
-  "zoneout": "Input(3) -> Dropout(0.3) -> LSTM(4, zoneout=0.2, zoneout_cell=0.3, return_sequences=true)",
+  "two layers": "Input(3) -> GRU(4, return_sequences=true) -> LSTM(5, return_sequences=true)"
+  " -> Dense(2)",
+  "dropped, learned": "Input(3)"
+  " -> GRU(4, dropout=0.2, recurrent_dropout=0.3, return_sequences=true, learn_initial_state=true) -> LSTM(5, projection=3, peephole=true, learn_initial_state=true)",
+  "zoneout": "Input(3) -> Dropout(0.3)"
+  " -> LSTM(4, zoneout=0.2, zoneout_cell=0.3, return_sequences=true)",
   "normalised": "Input(3) -> LSTM(4, layer_norm=true, return_sequences=true) -> MGU(3)",
   "more states": "Input(3) -> SLSTM(4, return_sequences=true) -> MinGRU(3, return_sequences=true)",
 }
@@ -203,7 +205,7 @@ def test_updates_between_windows_leave_nothing_to_accumulate() -> None:
 
 
 LONG = """
-import resource, sys
+import sys
 import numpy as np
 import refrain
 timesteps = int(sys.argv[1])
@@ -211,19 +213,26 @@ net = refrain.Model("Input(2) -> LSTM(16, return_sequences=true) -> Dense(1)", s
 x = np.random.default_rng(1).normal(size=(1, timesteps, 2)).astype(np.float32)
 y = np.cumsum(x[:, :, :1], axis=1).astype(np.float32) / 300
 trainer = net.trainer("loss=mse" + sys.argv[2])
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 trainer.forward(x[:, :2]); trainer.backward_loss(y[:, :2]); trainer.zero_gradients()
+open("/proc/self/clear_refs", "w").write("5")  # From here on.
 before = peak()
 trainer.forward(x)
 loss = trainer.backward_loss(y)
-norm = np.sqrt(sum(float((np.array(trainer.gradients[n], np.float64) ** 2).sum()) for n in net.parameters))
-print(peak() - before, loss, norm)
+square = sum((np.array(trainer.gradients[n], np.float64) ** 2).sum() for n in net.parameters)
+print(peak() - before, loss, np.sqrt(square))
 """
 
 
 def long_run(timesteps: int, options: str) -> list[float]:
   done = subprocess.run(
-    [sys.executable, "-c", LONG, str(timesteps), options], capture_output=True, text=True, check=True)
+    [sys.executable, "-c", LONG, str(timesteps), options],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
   return [float(word) for word in done.stdout.split()]
 
 

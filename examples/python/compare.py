@@ -50,6 +50,14 @@ CELLS = {
   "LSTM": "LSTM({units})",
   "GRU": "GRU({units})",
   "GRU, reset before": "GRU({units}, reset_after=false)",
+  "LSTM, peephole": "LSTM({units}, peephole=true)",
+  "LSTM, coupled": "LSTM({units}, coupled=true)",
+  "LSTM, normalised": "LSTM({units}, layer_norm=true)",
+  "GRU, normalised": "GRU({units}, layer_norm=true)",
+  "MGU": "MGU({units})",
+  "MinGRU": "MinGRU({units})",
+  "MinLSTM": "MinLSTM({units})",
+  "sLSTM": "SLSTM({units})",
   "Bi-RNN": "Bidirectional(RNN({units}))",
   "Bi-LSTM": "Bidirectional(LSTM({units}))",
   "Bi-GRU": "Bidirectional(GRU({units}))",
@@ -356,7 +364,9 @@ def draw(report):
                     markeredgewidth=2.2, elinewidth=2.2, capsize=4)
     runs = np.array([run["history"]["val_loss"] for run in result["runs"]])
     epochs = np.arange(1, runs.shape[1] + 1)
+    # A colour that comes back is dashed, then dotted.
     losses.plot(epochs, runs.mean(axis=0), color=colour, linewidth=2,
+                linestyle=("-", "--", ":")[row // len(COLOURS) % 3],
                 label=short(result["name"], 24))
     duration = np.mean(column(result, "seconds_per_epoch")) * 1000
     costs.barh(row, duration, color=colour, height=0.6)

@@ -129,7 +129,7 @@ extension Trainer {
   /// The forward pass over all windows, which keeps the states that enter them.
   ///
   /// - Parameter each: what is done with a window while the workspace has it.
-  func forwardWindows(_ each: (_ window: Int, Plan, Executor.Settings) -> Void) throws {
+  func forwardWindows(_ each: (_ window: Int, Plan, Executor.Settings) throws -> Void) throws {
     let (windows, count) = try requireWindows()
     try states.reserve(count: 2 + count, rows: batch.count, width: model.graph.stateSize)
     setInitialStates(entering(0))
@@ -137,7 +137,7 @@ extension Trainer {
     for window in 0..<count {
       if window > 0 { states.copy(running, to: entering(window)) }
       let plan = try forward(window, size: windows.size)
-      each(window, plan, windowSettings(window))
+      try each(window, plan, windowSettings(window))
     }
   }
 
@@ -168,14 +168,19 @@ extension Trainer {
     into inputGradients: [TensorView?]
   ) throws -> LossSums {
     batchSums.total.clear()
-    // What losses are divided by is known once all of the sequence was seen.
+    // What losses are divided by, and whether they are finite, is known once all of the sequence was
+    // seen; until then no gradient is added.
     var divisors = LossSums(outputs: model.outputCount)
     var window = LossSums(outputs: model.outputCount)
     try forwardWindows { _, plan, settings in
+      let pass = executor.pass(plan, worker: 0, firstRow: 0, settings)
       objective.divisors(
-        into: &window, 0..<batch.count, firstRow: 0, targets, batch, plan,
-        executor.pass(plan, worker: 0, firstRow: 0, settings))
+        into: &window, 0..<batch.count, firstRow: 0, targets, batch, plan, pass)
       divisors += window
+      objective.evaluate(
+        into: &window, 0..<batch.count, firstRow: 0, targets, scales: batchSums.scales, batch, plan,
+        pass, writesGradients: false)
+      guard window.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
     }
     objective.applyReductions(to: &divisors)
     objective.scales(into: &batchSums.scales, divisors: divisors.divisors, factor: gradientScale)

@@ -388,7 +388,7 @@ public final class Trainer {
   // MARK: Numbers that stopped being finite
 
   /// An error that names the step and the first layer, forward, then backward, with such a number.
-  private func notFinite(_ what: String, _ plan: Plan) -> EngineError {
+  func notFinite(_ what: String, _ plan: Plan) -> EngineError {
     let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
     let step = "update \(updates + 1)"
     func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
