@@ -137,6 +137,21 @@ enum Handles {
     return object
   }
 
+  /// The object of a handle, for a call that takes no time and calls nobody back: references are not
+  /// counted, so nobody may release it meanwhile.
+  @inline(__always)
+  static func lend<T: AnyObject>(
+    _ handle: OpaquePointer?, _ kind: HandleKind, named name: String, as type: T.Type,
+    _ body: (T) throws -> Void
+  ) throws {
+    guard let handle else { throw BoundaryError.null(name) }
+    guard let object = try find(handle, kind, named: name).pointee.object else {
+      throw BoundaryError.handle("\(name): this \(kind.name) was released")
+    }
+    // The handle's kind says of what type it is.
+    try object._withUnsafeGuaranteedRef { try body(unsafeDowncast($0, to: type)) }
+  }
+
   /// Gives up an object. NULL, and what is no living handle, are left alone.
   static func release(_ handle: OpaquePointer?, _ kind: HandleKind) {
     guard let handle else { return }

@@ -41,8 +41,9 @@ public func refrain_session_step(
   _ session: OpaquePointer!, _ x: UnsafePointer<Float>!, _ y: UnsafeMutablePointer<Float>!
 ) -> refrain_status {
   boundary {
-    try CABI.session(session)
-      .step(required(x, named: "x"), into: required(y, named: "y"))
+    try Handles.lend(session, .session, named: "session", as: Session.self) {
+      try $0.step(required(x, named: "x"), into: required(y, named: "y"))
+    }
   }
 }
 
@@ -51,8 +52,9 @@ public func refrain_session_step_ids(
   _ session: OpaquePointer!, _ ids: UnsafePointer<Int32>!, _ y: UnsafeMutablePointer<Float>!
 ) -> refrain_status {
   boundary {
-    try CABI.session(session)
-      .step(ids: required(ids, named: "ids"), into: required(y, named: "y"))
+    try Handles.lend(session, .session, named: "session", as: Session.self) {
+      try $0.step(ids: required(ids, named: "ids"), into: required(y, named: "y"))
+    }
   }
 }
 

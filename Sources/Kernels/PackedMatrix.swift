@@ -6,8 +6,9 @@
 public final class PackedMatrix: @unchecked Sendable {
   private let packed: AlignedBuffer<Float>
   private let gates: Int?
-  /// Valid until the next update, and as long as the matrix.
-  public private(set) var view: PackedView
+  /// As long as the matrix lives, what products need of it.
+  public let place: UnsafePointer<PackedView>
+  private let ownPlace: UnsafeMutablePointer<PackedView>
 
   /// - Parameter gates: if not nil, the matrix is for the product of a timestep of a cell with so many
   ///   gates, a divisor of `columns`, and not for `PackedView.multiply`.
@@ -26,8 +27,14 @@ public final class PackedMatrix: @unchecked Sendable {
       } else {
         .packed(Values(packed.pointer), depth: depth, panelWidth: width)
       }
-    view = PackedView(depth: depth, columns: columns, tiles: tiles)
+    ownPlace = .allocate(capacity: 1)
+    ownPlace.initialize(to: PackedView(depth: depth, columns: columns, tiles: tiles))
+    place = UnsafePointer(ownPlace)
   }
+
+  deinit { ownPlace.deallocate() }
+
+  public var view: PackedView { place.pointee }
 
   /// Takes over the values of `source`, whose element (k, n) is at
   /// `source[k · rowStride + n · columnStride]`. Large products also read the source itself, so it
@@ -43,9 +50,9 @@ public final class PackedMatrix: @unchecked Sendable {
         columns: view.columns, panelStride: view.depth * kernels.panelWidth,
         into: packed.pointer)
     }
-    view.source = source
-    view.sourceRowStride = rowStride
-    view.sourceColumnStride = columnStride
+    ownPlace.pointee.source = source
+    ownPlace.pointee.sourceRowStride = rowStride
+    ownPlace.pointee.sourceColumnStride = columnStride
   }
 }
 

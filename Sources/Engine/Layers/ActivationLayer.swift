@@ -20,7 +20,7 @@ struct ActivationLayer: Layer {
 
   var finalActivation: OutputActivation? { activation }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     if activation.hasLogits { placement.outputs[0].logits = placement.inputs[0].values }
     return ActivationRun(activation, placement)
   }
@@ -39,14 +39,14 @@ private final class ActivationRun: LayerRun {
     columns = output.lastAxis
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     activation.forward(
       pass.pointer(input.values, row: rows.lowerBound),
       pass.pointer(output.values, row: rows.lowerBound),
       rows: rows.count * output.width / columns, columns: columns)
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)
     if !pass.isFused(output) {

@@ -166,7 +166,7 @@ struct AttentionLayer: Layer {
     try ProjectionWeights(projections.map(\.1), source)
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try AttentionRun(self, &placement)
   }
 }

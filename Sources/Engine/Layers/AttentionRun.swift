@@ -121,7 +121,7 @@ final class AttentionRun: LayerRun {
 
   // MARK: Forward
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for projection in projections { projection.forward(rows, pass) }
     for row in rows {
       if let state = pass.state {
@@ -182,7 +182,7 @@ final class AttentionRun: LayerRun {
 
   // MARK: Backward
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     for row in rows { backward(row, pass) }
     for projection in projections { projection.backward(rows, pass) }
   }
@@ -235,11 +235,11 @@ final class AttentionRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  var gradientTasks: Int {
+  override var gradientTasks: Int {
     projections.gradientTasks + (learnedQuery == nil ? 0 : 1) + (additive == nil ? 0 : 1)
   }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     guard let rest = projections.addGradients(task: task, batch: batch, pass) else { return }
     let (parameter, gradients) =
       if let learnedQuery, rest == 0 {

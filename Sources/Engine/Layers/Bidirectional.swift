@@ -61,7 +61,7 @@ struct BidirectionalLayer: Layer {
     try BidirectionalWeights(directions: specs.map { try RecurrentWeights($0, source) })
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try BidirectionalRun(self, &placement)
   }
 }
@@ -119,7 +119,7 @@ private final class BidirectionalRun: LayerRun {
     self.directions = directions
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for direction in directions { direction.forward(rows, pass) }
     guard merge != .concat else { return }
     let count = rows.count * output.width
@@ -136,7 +136,7 @@ private final class BidirectionalRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     if merge != .concat {
       let count = rows.count * output.width
       let dy = pass.pointer(output.gradients, row: rows.lowerBound)
@@ -153,9 +153,9 @@ private final class BidirectionalRun: LayerRun {
     for direction in directions { direction.backward(rows, pass) }
   }
 
-  var gradientTasks: Int { directions[0].gradientTasks + directions[1].gradientTasks }
+  override var gradientTasks: Int { directions[0].gradientTasks + directions[1].gradientTasks }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let first = directions[0].gradientTasks
     let (direction, own) = task < first ? (directions[0], task) : (directions[1], task - first)
     direction.addGradients(task: own, batch: batch, pass)

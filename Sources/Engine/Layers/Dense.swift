@@ -49,7 +49,7 @@ struct DenseLayer: Layer {
     try DenseWeights(self, source)
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try DenseRun(self, &placement)
   }
 }
@@ -99,7 +99,7 @@ private final class DenseRun: LayerRun {
   /// Vectors of the last axis in one batch row.
   private var vectors: Int { output.width / layer.units }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let count = rows.count * vectors
     let x = pass.pointer(input.values, row: rows.lowerBound)
     let y = pass.pointer(output.values, row: rows.lowerBound)
@@ -110,7 +110,7 @@ private final class DenseRun: LayerRun {
     layer.activation.forward(linear, y, rows: count, columns: layer.units)
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     let count = rows.count * vectors
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)
     if !pass.isFused(output) {
@@ -123,9 +123,9 @@ private final class DenseRun: LayerRun {
       cStride: layer.inputSize, rows: count, start: .sums)
   }
 
-  var gradientTasks: Int { parts.count }
+  override var gradientTasks: Int { parts.count }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let range = parts.range(task)
     let dy = pass.pointer(output.gradients) + range.lowerBound
     accumulateTransposedProduct(

@@ -21,7 +21,7 @@ struct DropoutLayer: Layer {
     outputs = inputs
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try DropoutRun(rate, &placement)
   }
 }
@@ -42,7 +42,7 @@ private final class DropoutRun: LayerRun {
       placement.isTraining && rate > 0 ? try placement.reserve(placement.outputs[0].width) : .none
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let width = output.width
     for row in rows {
       let x = pass.pointer(input.values, row: row)
@@ -60,7 +60,7 @@ private final class DropoutRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     let count = rows.count * output.width
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)

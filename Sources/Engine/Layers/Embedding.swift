@@ -39,7 +39,7 @@ struct EmbeddingLayer: Layer {
     ]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     EmbeddingRun(self, placement)
   }
 }
@@ -52,7 +52,7 @@ private final class EmbeddingRun: LayerRun {
   private let output: ValuePlace
   private let weight: PlacedParameter
   /// Vocabulary rows are divided among tasks by remainder: frequent words have small ids.
-  let gradientTasks = 8
+  override var gradientTasks: Int { 8 }
 
   init(_ layer: EmbeddingLayer, _ placement: Placement) {
     units = layer.units
@@ -82,7 +82,7 @@ private final class EmbeddingRun: LayerRun {
       Rows(vectors + Int(ids[ahead]) * units, stride: 0), count: 1, columns: units)
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(input.validity)
     for row in rows {
       let ids = ids(row, pass)
@@ -108,9 +108,9 @@ private final class EmbeddingRun: LayerRun {
     narrowed.lengths[row] = source?.lengths[row] ?? Int32(input.timesteps)
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {}
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {}
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let gradients = weight.gradient(pass)
     let validity = pass.validity(input.validity)
     for row in 0..<batch {

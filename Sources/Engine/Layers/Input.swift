@@ -39,12 +39,12 @@ struct InputLayer: Layer {
   }
 
   /// The executor writes the values of inputs; there is nothing to run.
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun { InputRun() }
+  func makeRun(_ placement: inout Placement) throws -> LayerRun { InputRun() }
 }
 
 private final class InputRun: LayerRun {
-  func forward(_ rows: Range<Int>, _ pass: Pass) {}
-  func backward(_ rows: Range<Int>, _ pass: Pass) {}
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {}
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {}
 }
 
 /// No single size in a model may exceed this; products are checked besides.

@@ -80,7 +80,7 @@ protocol Layer: Sendable {
   var finalActivation: OutputActivation? { get }
 
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)?
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun
+  func makeRun(_ placement: inout Placement) throws -> LayerRun
 }
 
 extension Layer {
@@ -140,18 +140,16 @@ protocol LayerWeights: AnyObject {
   func refresh(backward: Bool) throws
 }
 
-/// A layer placed in a workspace.
-protocol LayerRun: AnyObject {
-  func forward(_ rows: Range<Int>, _ pass: Pass)
-  func backward(_ rows: Range<Int>, _ pass: Pass)
+/// A layer placed in a workspace: what each kind of layer overrides.
+///
+/// A class and no protocol, because a stream calls it every microsecond: a plan lends a class to the
+/// call without counting references, for which protocols know no way.
+class LayerRun {
+  func forward(_ rows: Range<Int>, _ pass: Pass) {}
+  func backward(_ rows: Range<Int>, _ pass: Pass) {}
   /// In how many parts the parameters' gradients are computed; 0 without parameters.
-  var gradientTasks: Int { get }
-  /// Adds to the gradients of one part, from all rows `0..<batch`.
-  func addGradients(task: Int, batch: Int, _ pass: Pass)
-}
-
-extension LayerRun {
   var gradientTasks: Int { 0 }
+  /// Adds to the gradients of one part, from all rows `0..<batch`.
   func addGradients(task: Int, batch: Int, _ pass: Pass) {}
 }
 

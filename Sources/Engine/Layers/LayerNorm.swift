@@ -38,7 +38,7 @@ struct LayerNormLayer: Layer {
     ]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try LayerNormRun(self, &placement)
   }
 }
@@ -65,7 +65,7 @@ private final class LayerNormRun: LayerRun {
 
   private func vectors(_ rows: Int) -> Int { rows * output.width / layer.size }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let first = rows.lowerBound
     kernels.layerNorm(
       pass.pointer(input.values, row: first), scale: weight.map { Values($0.values) },
@@ -74,7 +74,7 @@ private final class LayerNormRun: LayerRun {
       inverses: pass.pointer(inverses, row: first), rows: vectors(rows.count), columns: layer.size)
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     for row in rows {
       kernels.layerNormBackward(
@@ -85,9 +85,9 @@ private final class LayerNormRun: LayerRun {
     }
   }
 
-  var gradientTasks: Int { layer.isAffine ? 1 : 0 }
+  override var gradientTasks: Int { layer.isAffine ? 1 : 0 }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     guard let weight, let bias else { return }
     let dy = pass.pointer(output.gradients)
     let normalized = pass.pointer(normalized)

@@ -19,7 +19,7 @@ struct ConcatLayer: Layer {
     outputs = [output]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun { ConcatRun(placement) }
+  func makeRun(_ placement: inout Placement) throws -> LayerRun { ConcatRun(placement) }
 }
 
 /// Element by element.
@@ -34,7 +34,7 @@ struct AddLayer: Layer {
     outputs = [inputs[0]]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun { AddRun(placement) }
+  func makeRun(_ placement: inout Placement) throws -> LayerRun { AddRun(placement) }
 }
 
 private func checkMergeable(
@@ -60,7 +60,7 @@ private final class ConcatRun: LayerRun {
     columns = output.lastAxis
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let vectors = rows.count * output.width / columns
     let y = pass.pointer(output.values, row: rows.lowerBound)
     var column = 0
@@ -74,7 +74,7 @@ private final class ConcatRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     let vectors = rows.count * output.width / columns
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)
     var column = 0
@@ -98,7 +98,7 @@ private final class AddRun: LayerRun {
     output = placement.outputs[0]
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let count = rows.count * output.width
     let y = pass.pointer(output.values, row: rows.lowerBound)
     y.update(from: pass.pointer(inputs[0].values, row: rows.lowerBound), count: count)
@@ -107,7 +107,7 @@ private final class AddRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     let dy = pass.pointer(output.gradients, row: rows.lowerBound)
     for input in inputs where pass.wantsGradient(input) {
       kernels.add(

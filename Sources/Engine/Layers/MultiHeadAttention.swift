@@ -153,7 +153,7 @@ struct MultiHeadAttentionLayer: Layer {
     try ProjectionWeights(projections, source)
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     try MultiHeadAttentionRun(self, &placement)
   }
 }

@@ -89,7 +89,7 @@ final class MultiHeadAttentionRun: LayerRun {
 
   // MARK: Forward
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for projection in projections { projection.forward(rows, pass) }
     for row in rows {
       let valid = validKeys(row, pass)
@@ -117,7 +117,7 @@ final class MultiHeadAttentionRun: LayerRun {
 
   // MARK: Backward
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     outputProjection.backward(rows, pass)
     for row in rows {
       let valid = validKeys(row, pass)
@@ -149,9 +149,9 @@ final class MultiHeadAttentionRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  var gradientTasks: Int { projections.gradientTasks + outputProjection.gradientTasks }
+  override var gradientTasks: Int { projections.gradientTasks + outputProjection.gradientTasks }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     guard let rest = projections.addGradients(task: task, batch: batch, pass) else { return }
     outputProjection.addGradients(task: rest, batch: batch, pass)
   }

@@ -32,7 +32,7 @@ struct MultiplyLayer: Layer {
     outputs = [output]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun { MultiplyRun(&placement) }
+  func makeRun(_ placement: inout Placement) throws -> LayerRun { MultiplyRun(&placement) }
 }
 
 private final class MultiplyRun: LayerRun {
@@ -59,7 +59,7 @@ private final class MultiplyRun: LayerRun {
     }
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for row in rows {
       let y = pass.pointer(output.values, row: row)
       kernels.fill(y, 1, count: output.width)
@@ -68,7 +68,7 @@ private final class MultiplyRun: LayerRun {
   }
 
   /// dxₖ = dy ⊙ Π xⱼ over j ≠ k, formed anew for each k: a quotient would fail at 0.
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     let product = pass.scratch
     for (index, input) in inputs.enumerated() where pass.wantsGradient(input) {
       for row in rows {

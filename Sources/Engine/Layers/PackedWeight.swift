@@ -2,19 +2,20 @@
 
 import Kernels
 
-/// A packed weight as a product takes it. Numbers and pointers only.
+/// A packed weight as a product takes it. Pointers only.
 struct WeightView {
-  let forward: PackedView
-  private let backwardView: PackedView?
+  private let forwardPlace: UnsafePointer<PackedView>
+  private let backwardPlace: UnsafePointer<PackedView>?
 
-  init(_ forward: PackedView, _ backward: PackedView?) {
-    self.forward = forward
-    backwardView = backward
+  init(_ forward: PackedMatrix, _ backward: PackedMatrix?) {
+    forwardPlace = forward.place
+    backwardPlace = backward?.place
   }
 
+  var forward: PackedView { forwardPlace.pointee }
   var backward: PackedView {
-    guard let backwardView else { preconditionFailure("a backward pass without its weights") }
-    return backwardView
+    guard let backwardPlace else { preconditionFailure("a backward pass without its weights") }
+    return backwardPlace.pointee
   }
 }
 
@@ -39,7 +40,7 @@ final class PackedWeight {
   }
 
   /// Valid until the next refresh.
-  var view: WeightView { WeightView(forwardMatrix.view, backwardMatrix?.view) }
+  var view: WeightView { WeightView(forwardMatrix, backwardMatrix) }
 
   func refresh(backward needsBackward: Bool) throws {
     forwardMatrix.update(source, rowStride: 1, columnStride: columns)

@@ -29,7 +29,7 @@ struct PoolingLayer: Layer {
     outputs = [ValueShape(hasTime: false, features: inputs[0].features)]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     PoolingRun(mode, placement)
   }
 }
@@ -57,7 +57,7 @@ private final class PoolingRun: LayerRun {
     (0..<input.timesteps).last { isValid(row, $0, validity) }
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(input.validity)
     for row in rows {
       let x = pass.pointer(input.values, row: row)
@@ -96,7 +96,7 @@ private final class PoolingRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     let validity = pass.validity(input.validity)
     for row in rows {

@@ -39,7 +39,7 @@ extension RecurrentLayerType {
     try RecurrentWeights(spec, source)
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun {
+  func makeRun(_ placement: inout Placement) throws -> LayerRun {
     guard let weights = placement.weights as? RecurrentWeights else {
       preconditionFailure("\(placement.name) without its weights")
     }

@@ -47,7 +47,7 @@ extension RecurrentRun {
     var rows = 0
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  func walkBack(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
     let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,

@@ -5,7 +5,7 @@
 import Kernels
 
 extension RecurrentRun {
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  func walk(_ rows: Range<Int>, _ pass: Pass) {
     let validity = pass.validity(to.input.validity)
     let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,

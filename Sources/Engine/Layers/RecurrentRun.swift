@@ -172,6 +172,9 @@ final class RecurrentRun: LayerRun {
     min(timesteps, max(8, (1 << 18) / rowSize / 8 * 8))
   }
 
+  override func forward(_ rows: Range<Int>, _ pass: Pass) { walk(rows, pass) }
+  override func backward(_ rows: Range<Int>, _ pass: Pass) { walkBack(rows, pass) }
+
   // MARK: Time
 
   /// Where a row's output of a timestep goes, or nil if nothing is put out there.
@@ -188,9 +191,9 @@ final class RecurrentRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  var gradientTasks: Int { gradientTaskList.count }
+  override var gradientTasks: Int { gradientTaskList.count }
 
-  func addGradients(task: Int, batch: Int, _ pass: Pass) {
+  override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     gradientTaskList.add(task: task, batch: batch, pass.validity(to.input.validity), pass)
   }
 

@@ -41,7 +41,7 @@ struct RepeatVectorLayer: Layer {
     outputs = [output]
   }
 
-  func makeRun(_ placement: inout Placement) throws -> any LayerRun { RepeatVectorRun(placement) }
+  func makeRun(_ placement: inout Placement) throws -> LayerRun { RepeatVectorRun(placement) }
 }
 
 private final class RepeatVectorRun: LayerRun {
@@ -53,7 +53,7 @@ private final class RepeatVectorRun: LayerRun {
     output = placement.outputs[0]
   }
 
-  func forward(_ rows: Range<Int>, _ pass: Pass) {
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for row in rows {
       kernels.broadcast(
         pass.pointer(input.values, row: row), pass.pointer(output.values, row: row),
@@ -61,7 +61,7 @@ private final class RepeatVectorRun: LayerRun {
     }
   }
 
-  func backward(_ rows: Range<Int>, _ pass: Pass) {
+  override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     for row in rows {
       kernels.addColumnSums(

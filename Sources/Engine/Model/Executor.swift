@@ -178,7 +178,7 @@ final class Executor {
   func forward(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
     for turn in plan.turns {
       for join in turn.joins { joinValidities(plan.joins[join], rows, pass) }
-      turn.run.forward(rows, pass)
+      turn.run._withUnsafeGuaranteedRef { $0.forward(rows, pass) }
       for output in turn.outputs {
         clearPadding(plan.given[output], plan.given[output].values, rows, pass)
       }
@@ -199,7 +199,7 @@ final class Executor {
       for output in turn.outputs {
         clearPadding(plan.given[output], plan.given[output].gradients, rows, pass)
       }
-      turn.run.backward(rows, pass)
+      turn.run._withUnsafeGuaranteedRef { $0.backward(rows, pass) }
     }
   }
 

@@ -53,7 +53,7 @@ final class Plan {
   /// what a turn needs, and counts no references.
   struct Turn {
     /// The plan owns it.
-    unowned(unsafe) let run: any LayerRun
+    let run: Unmanaged<LayerRun>
     /// Its outputs, in `given`.
     let outputs: Range<Int>
     /// Flags to be joined before it runs, in `joins`.
@@ -69,7 +69,7 @@ final class Plan {
   let key: Key
   let places: [ValuePlace]
   let validities: [ValidityPlace]
-  let runs: [any LayerRun]
+  let runs: [LayerRun]
   let turns: [Turn]
   /// What the layers give, in their order.
   let given: [ValuePlace]
@@ -89,7 +89,7 @@ final class Plan {
     var reservations = Reservations(batch: key.capacity)
     var validities: [ValidityPlace] = []
     var places: [ValuePlace] = []
-    var runs: [any LayerRun] = []
+    var runs: [LayerRun] = []
 
     var validityTimesteps = [Int](repeating: 1, count: graph.validities.count)
     for (index, value) in graph.values.enumerated() {
@@ -152,7 +152,8 @@ final class Plan {
       }
       turns.append(
         Turn(
-          run: run, outputs: firstOutput..<given.count, joins: firstJoin..<joins.count))
+          run: .passUnretained(run), outputs: firstOutput..<given.count,
+          joins: firstJoin..<joins.count))
     }
     self.places = places
     self.validities = validities
