@@ -118,7 +118,7 @@ WINDOWED = {
 }
 
 
-@pytest.mark.parametrize("window", [3])
+@pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("name", WINDOWED)
 def test_windows(name: str, window: int) -> None:
   """What is computed again in windows has the gradients of the whole."""
@@ -127,7 +127,7 @@ def test_windows(name: str, window: int) -> None:
   assert_results(found, solve(problem), OUTPUT, GRADIENT, ABSOLUTE)
 
 
-@pytest.mark.parametrize("window", [3])
+@pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("name", WINDOWED)
 def test_truncation(name: str, window: int) -> None:
   """Gradients stop where a window begins: the oracle takes one window after the other, each from
@@ -240,6 +240,24 @@ def test_functions_with_unusual_constants(function: str) -> None:
   inferred = Result(expected.outputs)
   assert_results(library.run(problem), inferred, OUTPUT, GRADIENT, ABSOLUTE)
   assert_results(library.train(problem), expected, OUTPUT, GRADIENT, ABSOLUTE)
+
+
+@pytest.mark.parametrize("of_scores", [False, True])
+def test_what_scores_or_sequence_skip_is_skipped(of_scores: bool) -> None:
+  """A timestep counts where it does for both; what lies behind either's length may be NaN."""
+  for situation in (Situation(4, 5, lengths=True), Situation(4, 5, mask=True)):
+    problem = Case("AUGRU", situation=situation).problem(1)
+    data = library.data_of(problem)
+    for key in ("lengths", "mask"):
+      if data[key] is not None:
+        data[key] = [None, data[key][1]] if of_scores else [data[key][0], None]
+    full = 0 if of_scores else 1
+    data["x"] = list(problem.inputs)
+    data["x"][full] = np.nan_to_num(problem.inputs[full])
+    session = library.model_of(problem).session()
+    assert_results(
+      Result(library.as_list(session.run(**data))), Result(solve(problem).outputs), OUTPUT, 0.0
+    )
 
 
 NODES = onnx_cases.fixtures()
