@@ -5,7 +5,6 @@ situation that lengths and masks can make.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -19,6 +18,8 @@ from oracle.network import Network
 from oracle.optimizers import OPTIMIZERS
 from oracle.problem import Problem, Result, solve
 from oracle.tape import Tensor
+from oracle.telling import masks_of
+from oracle.traits import Case
 
 OUTPUT = 1e-5
 GRADIENT = 5e-5
@@ -612,81 +613,15 @@ RATE = 0.3
 KEPT = 1 / (1 - RATE)
 
 
-def readable(cell: str, hidden: int, features: int, of_inputs: bool) -> dict[str, np.ndarray]:
-  """Parameters with which a recurrent layer's outputs tell its dropout masks.
-
-  For inputs: unit j sees input j, and stays 0 for ever where that is dropped. For the hidden
-  state: unit j sees itself and a constant, and stays what it was where its state is dropped. The
-  gates that carry a state over are shut.
-  """
-  kind = generate.CELLS[cell][0]
-  gates = {"RNN": 1, "LSTM": 4, "GRU": 3}[kind]
-  candidate = {"RNN": 0, "LSTM": 2, "GRU": 2}[kind]
-  carry = {"LSTM": 1, "GRU": 1}.get(kind)
-  ih, hh = np.zeros((gates, hidden, features)), np.zeros((gates, hidden, hidden))
-  bias = np.zeros((gates, hidden))
-  if carry is not None:
-    bias[carry] = -50
-  if of_inputs:
-    ih[candidate] = np.eye(hidden, features)
-  else:
-    hh[candidate] = np.eye(hidden)
-    bias[candidate] = 1
-  return {
-    "weight_ih": ih.reshape(-1, features),
-    "weight_hh": hh.reshape(-1, hidden),
-    "bias_ih": bias.reshape(-1),
-    "bias_hh": np.zeros(gates * hidden),
-  }
-
-
-def read_masks(problem: Problem, cell: str, bidirectional: bool, options: str) -> Sequence[Masks]:
-  """The masks of the first forward pass of a trainer with these options."""
-  hidden, features, timesteps = 6, 5, problem.inputs[0].shape[1]
-  batch = len(problem.inputs[0])
-  masks: list[dict[str, np.ndarray]] = [{} for _ in range(batch)]
-  for of_inputs in (True, False):
-    chosen = readable(cell, hidden, features, of_inputs)
-    parameters = {
-      name: chosen[name.removeprefix("layer.").removesuffix("_reverse")].astype(np.float32)
-      for name in problem.parameters
-    }
-    ones = np.ones_like(problem.inputs[0])
-    told = dataclasses.replace(problem, parameters=parameters, inputs=[ones], output_gradients=None)
-    output = library.train(told, options).outputs[0]
-    for direction, suffix in enumerate(("", "_reverse") if bidirectional else ("",)):
-      of_direction = output[..., direction * hidden : (direction + 1) * hidden]
-      # In the order in which they were computed.
-      states = of_direction[:, ::-1] if direction else of_direction
-      if of_inputs:
-        kept = states[:, :, :features] != 0
-      else:
-        kept = np.abs(states[:, 1:] - states[:, :-1]) > 1e-6
-        kept = np.concatenate([kept[:, :1], kept[:, :1]], axis=1)
-      assert (kept == kept[:, :1]).all(), "the mask changes along the sequence"
-      for b in range(batch):
-        name = "layer" if of_inputs else "layer.recurrent"
-        masks[b][name + suffix] = np.where(kept[b, 0], KEPT, 0.0)
-  assert timesteps > 1
-  return [Masks(of_row) for of_row in masks]
-
-
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", generate.CELLS)
-def test_recurrent_dropout(cell: str, bidirectional: bool) -> None:
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_recurrent_dropout(kind: str, bidirectional: bool) -> None:
   """The masks are read off the outputs of telling parameters; with them the oracle knows all."""
-  network = generate.recurrent(
-    cell,
-    6,
-    merge_mode="concat" if bidirectional else None,
-    return_sequences=True,
-    recurrent_bias=True,
-    dropout=RATE,
-    recurrent_dropout=RATE,
-  )
-  problem = generate.problem(network, generate.Situation(70, 4))
-  options = "seed=5"
-  masks = read_masks(problem, cell, bidirectional, options)
+  rates = {"dropout": RATE, "recurrent_dropout": RATE}
+  merge_mode = "concat" if bidirectional else None
+  case = Case(kind, rates, merge_mode, situation=generate.Situation(70, 4))
+  problem, options = case.problem(), "seed=5"
+  masks = masks_of(case, problem, options)
   expected = solve(problem, masks)
   assert_results(library.train(problem, options), expected, OUTPUT, GRADIENT, ABSOLUTE)
   assert_results(library.run(problem), Result(solve(problem).outputs), OUTPUT, GRADIENT)

@@ -109,6 +109,67 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
   library.assert_same_bits(one, two)
 
 
+WINDOWED = {
+  name: Case(
+    case.kind, deterministic(case).options, situation=Situation(4, 7, lengths=True, mask=True)
+  )
+  for name, case in (SINGLES | EVERYTHING).items()
+  if "go_backwards" not in case.options and (name in traits.TRAITS or deterministic(case).options)
+}
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("name", WINDOWED)
+def test_windows(name: str, window: int) -> None:
+  """What is computed again in windows has the gradients of the whole."""
+  problem = WINDOWED[name].problem(3)
+  found = library.train(problem, f"recompute={window}")
+  assert_results(found, solve(problem), OUTPUT, GRADIENT, ABSOLUTE)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("name", WINDOWED)
+def test_truncation(name: str, window: int) -> None:
+  """Gradients stop where a window begins: the oracle takes one window after the other, each from
+  the states in which the one before ended, as if they were given.
+  """
+  case = WINDOWED[name]
+  problem = case.problem(3)
+  shown = dataclasses.replace(case, options=case.options | {"return_state": True})
+  no_gradients = [np.zeros((4, variable.size)) for variable in shown.network.given[1:]]
+  of_states = problem.output_gradients[1:] or no_gradients
+  options = {key: value for key, value in shown.options.items() if "initial" not in key}
+  given = dataclasses.replace(shown, options=options, initial_states=True)
+  expected = {key: np.zeros(value.shape) for key, value in problem.parameters.items()}
+  of_inputs = [np.zeros(x.shape) for x in problem.inputs]
+  states: list[np.ndarray] = []
+  for start in range(0, 7, window):
+    part, is_last = slice(start, start + window), start + window >= 7
+    of_output = problem.output_gradients[0]
+    of_output = of_output[:, part] if of_output.ndim == 3 else of_output * is_last
+    network, inputs = shown.network, [x[:, part] for x in problem.inputs]
+    if start > 0:
+      network, inputs = given.network, inputs + states
+    of_window = solve(
+      Problem(
+        network,
+        {key: problem.parameters[key] for key in network.shapes},
+        inputs,
+        [of_output, *(weight * is_last for weight in of_states)],
+        lengths=np.clip(problem.lengths - start, 0, min(window, 7 - start)),
+        mask=problem.mask[:, part],
+      )
+    )
+    states = of_window.outputs[1:]
+    for key, gradient in of_window.of_parameters.items():
+      expected[key] += gradient
+    for gradient, of_part in zip(of_inputs, of_window.of_inputs, strict=False):
+      gradient[:, part] = of_part
+  found = library.train(problem, f"truncate={window}")
+  outputs = solve(problem).outputs
+  assert_results(found, Result(outputs, expected, of_inputs), OUTPUT, GRADIENT, ABSOLUTE)
+
+
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_backward_passes_add_up(name: str) -> None:
   case = deterministic(EVERYTHING[name])
@@ -179,6 +240,24 @@ def test_functions_with_unusual_constants(function: str) -> None:
   inferred = Result(expected.outputs)
   assert_results(library.run(problem), inferred, OUTPUT, GRADIENT, ABSOLUTE)
   assert_results(library.train(problem), expected, OUTPUT, GRADIENT, ABSOLUTE)
+
+
+@pytest.mark.parametrize("of_scores", [False, True])
+def test_what_scores_or_sequence_skip_is_skipped(of_scores: bool) -> None:
+  """A timestep counts where it does for both; what lies behind either's length may be NaN."""
+  for situation in (Situation(4, 5, lengths=True), Situation(4, 5, mask=True)):
+    problem = Case("AUGRU", situation=situation).problem(1)
+    data = library.data_of(problem)
+    for key in ("lengths", "mask"):
+      if data[key] is not None:
+        data[key] = [None, data[key][1]] if of_scores else [data[key][0], None]
+    full = 0 if of_scores else 1
+    data["x"] = list(problem.inputs)
+    data["x"][full] = np.nan_to_num(problem.inputs[full])
+    session = library.model_of(problem).session()
+    assert_results(
+      Result(library.as_list(session.run(**data))), Result(solve(problem).outputs), OUTPUT, 0.0
+    )
 
 
 NODES = onnx_cases.fixtures()

@@ -73,7 +73,7 @@ def thresholded_relu(x: Tensor, alpha: float = 1.0) -> Tensor:
 def scaled_tanh(x: Tensor, alpha: float = 1.0, beta: float = 1.0) -> Tensor:
   """α tanh(β x)"""
   return x.elementwise(
-    lambda x: alpha * np.tanh(beta * x), lambda x, y: alpha * beta / np.cosh(beta * x) ** 2
+    lambda x: alpha * np.tanh(beta * x), lambda x, y: alpha * beta * (1 - np.tanh(beta * x) ** 2)
   )
 
 
