@@ -48,10 +48,8 @@ extension RecurrentRun {
   }
 
   func walkBack(_ rows: Range<Int>, _ pass: Pass) {
-    let validity = pass.validity(to.input.validity)
-    let schedule = RecurrentSchedule(
-      rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,
-      validity, pass.scratch)
+    let validity = validity(pass)
+    let schedule = schedule(rows, validity, pass) { $0 == 1 }
     let gradients = Gradients(
       self, rows: rows.count, pass.scratch + scheduleSize(rows.count))
     startGradients(gradients.state, rows, pass)

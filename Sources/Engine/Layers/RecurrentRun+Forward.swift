@@ -6,10 +6,9 @@ import Kernels
 
 extension RecurrentRun {
   func walk(_ rows: Range<Int>, _ pass: Pass) {
-    let validity = pass.validity(to.input.validity)
-    let schedule = RecurrentSchedule(
-      rows, timesteps: timesteps, isReverse: spec.isReverse, continues: pass.window > 0,
-      validity, pass.scratch)
+    joinScores(rows, pass)
+    let validity = validity(pass)
+    let schedule = schedule(rows, validity, pass) { $0 > 0 }
     let weights = weights.views
     if pass.isTraining {
       drawMasks(rows, pass)
@@ -50,6 +49,7 @@ extension RecurrentRun {
         putOut(state.hidden, live, t, step, schedule.firsts, validity, rows, pass)
       }
     }
+    mark(schedule, rows, pass)
     finish(rows, pass)
   }
 
@@ -237,7 +237,7 @@ extension RecurrentRun {
   /// The sequence comes out in processing order, and so do its flags.
   private func reverseValidity(_ rows: Range<Int>, _ pass: Pass) {
     guard let index = to.outputValidity else { return }
-    let source = pass.validity(to.input.validity)
+    let source = validity(pass)
     let reversed = pass.validities[index]
     for row in rows {
       let length = Validity.length(source, row: row, timesteps: timesteps)

@@ -96,6 +96,8 @@ final class RecurrentRun: LayerRun {
   /// The parameters of a learned initial state; empty without.
   let initialStates: [PlacedParameter]
   let gradientTaskList: RecurrentGradients
+  /// Flags and lengths of what counts in a sequence and in its scores; nil without scores.
+  private let joined: (flags: Slot, lengths: Slot)?
 
   init(
     _ spec: RecurrentSpec, _ weights: RecurrentWeights, _ placement: inout Placement,
@@ -161,6 +163,12 @@ final class RecurrentRun: LayerRun {
           + cell.scratchSize(rows: placement.rowsPerCall))
     }
     self.tape = tape
+    joined =
+      connections.scores == nil
+      ? nil
+      : (
+        flags: try placement.reserve((timesteps + 3) / 4), lengths: try placement.reserve(1)
+      )
     let parameters = placement.parameters
     initialStates = spec.initialStateNames.map { parameters($0) }
     gradientTaskList = RecurrentGradients(spec, tape, connections, parameters, timesteps)
@@ -176,6 +184,60 @@ final class RecurrentRun: LayerRun {
   override func backward(_ rows: Range<Int>, _ pass: Pass) { walkBack(rows, pass) }
 
   // MARK: Time
+
+  /// Which timesteps count: those of the sequence, and of its scores.
+  func validity(_ pass: Pass) -> Validity? {
+    guard let joined, needsJoin(pass) else { return pass.validity(to.input.validity) }
+    return Validity(
+      flags: UnsafeMutableRawPointer(pass.pointer(joined.flags))
+        .assumingMemoryBound(to: UInt8.self),
+      lengths: UnsafeMutableRawPointer(pass.pointer(joined.lengths))
+        .assumingMemoryBound(to: Int32.self),
+      timesteps: timesteps, isFull: false)
+  }
+
+  private func needsJoin(_ pass: Pass) -> Bool {
+    guard let scores = to.scores, scores.validity != to.input.validity else { return false }
+    return pass.validity(scores.validity) != nil
+  }
+
+  func joinScores(_ rows: Range<Int>, _ pass: Pass) {
+    guard needsJoin(pass), let joined = validity(pass) else { return }
+    for row in rows {
+      joined.fill(row)
+      for source in [to.input.validity, to.scores?.validity] {
+        if let validity = pass.validity(source) { joined.narrow(row, to: validity) }
+      }
+    }
+  }
+
+  /// The steps of some rows.
+  ///
+  /// - Parameter hasStarted: of a row's mark, whether the row had steps before this window.
+  func schedule(
+    _ rows: Range<Int>, _ validity: Validity?, _ pass: Pass, _ hasStarted: (Float) -> Bool
+  ) -> RecurrentSchedule {
+    let schedule = RecurrentSchedule(
+      rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
+    for (i, row) in rows.enumerated() {
+      if let mark = mark(row, pass), hasStarted(mark.pointee) { schedule.continueRow(i) }
+    }
+    return schedule
+  }
+
+  /// In windows, whether this layer has taken a step of a row: 1 before this window, 2 in it, else 0.
+  private func mark(_ row: Int, _ pass: Pass) -> MutableValues? {
+    guard let marks = pass.marks, let state = pass.state else { return nil }
+    return pass.state(state, row: row, offset: marks + Int(truncatingIfNeeded: to.randomStream))
+  }
+
+  func mark(_ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass) {
+    for (i, row) in rows.enumerated() {
+      guard let mark = mark(row, pass) else { return }
+      let first = Int(schedule.firsts[i])
+      mark.pointee = first < 0 ? 1 : first < timesteps ? 2 : 0
+    }
+  }
 
   /// Where a row's output of a timestep goes, or nil if nothing is put out there.
   func outputTimestep(_ t: Int, step: Int, row: Int, first: Int32, _ validity: Validity?)
@@ -194,7 +256,7 @@ final class RecurrentRun: LayerRun {
   override var gradientTasks: Int { gradientTaskList.count }
 
   override func addGradients(task: Int, batch: Int, _ pass: Pass) {
-    gradientTaskList.add(task: task, batch: batch, pass.validity(to.input.validity), pass)
+    gradientTaskList.add(task: task, batch: batch, validity(pass), pass)
   }
 
   /// Of the product with weight_ih.

@@ -22,9 +22,8 @@ struct RecurrentSchedule {
   /// 4-byte words that a schedule takes.
   static func size(rows: Int, timesteps: Int) -> Int { rows + 2 * timesteps + 1 }
 
-  /// - Parameter continues: whether the rows have had steps that count before these.
   init(
-    _ rows: Range<Int>, timesteps: Int, isReverse: Bool, continues: Bool, _ validity: Validity?,
+    _ rows: Range<Int>, timesteps: Int, isReverse: Bool, _ validity: Validity?,
     _ memory: MutableValues
   ) {
     self.timesteps = timesteps
@@ -45,7 +44,6 @@ struct RecurrentSchedule {
         }
       }
     }
-    if continues { firsts.update(repeating: -1, count: rows.count) }
     start = timesteps
     end = 0
     rest[timesteps] = 0
@@ -57,6 +55,9 @@ struct RecurrentSchedule {
     }
     start = min(start, end)
   }
+
+  /// A row that had steps before these.
+  func continueRow(_ i: Int) { firsts[i] = -1 }
 
   func timestep(_ step: Int) -> Int { isReverse ? timesteps - 1 - step : step }
   /// Rows that a step takes: 0 ..< this.

@@ -101,6 +101,18 @@ struct Validity {
 
   func row(_ row: Int) -> UnsafeMutablePointer<UInt8> { flags + row * timesteps }
 
+  /// Lets every timestep of a row count.
+  func fill(_ row: Int) {
+    self.row(row).update(repeating: 1, count: timesteps)
+    lengths[row] = Int32(timesteps)
+  }
+
+  /// Lets only that count which counts in another one, too.
+  func narrow(_ row: Int, to other: Validity) {
+    lengths[row] = min(lengths[row], other.lengths[row])
+    for t in 0..<timesteps { self.row(row)[t] &= other.row(row)[t] }
+  }
+
   /// A row's length; without a validity, all timesteps.
   static func length(_ validity: Validity?, row: Int, timesteps: Int) -> Int {
     validity.map { Int($0.lengths[row]) } ?? timesteps
@@ -140,6 +152,9 @@ struct Pass {
   let stateWidth: Int
   /// Which window of longer sequences this pass takes; 0 where they begin.
   let window: Int
+  /// In windows, where the layers' marks begin in a row's state: one for each, whether it has taken a
+  /// timestep of the row.
+  let marks: Int?
   /// Laid out as the state: the gradient of what a window leaves behind, which backward replaces by that
   /// of what it began with; nil if gradients stop there.
   let stateGradients: MutableValues?
@@ -181,6 +196,6 @@ struct Pass {
       isTraining: isTraining,
       needsInputGradients: needsInputGradients, fused: fused, seed: seed, step: step,
       firstRow: firstRow, state: state, stateWidth: stateWidth, window: window,
-      stateGradients: stateGradients)
+      marks: marks, stateGradients: stateGradients)
   }
 }

@@ -129,6 +129,8 @@ final class Executor {
     var state: MutableValues?
     /// See `Pass`.
     var window = 0
+    /// Whether the state has a mark of each layer behind it.
+    var isWindow = false
     var stateGradients: MutableValues?
   }
 
@@ -142,7 +144,9 @@ final class Executor {
       validities: validities.pointer + workspace * plan.validities.count,
       isTraining: isTraining, needsInputGradients: settings.needsInputGradients,
       fused: settings.fused, seed: settings.seed, step: settings.step, firstRow: firstRow,
-      state: settings.state, stateWidth: graph.stateSize, window: settings.window,
+      state: settings.state,
+      stateWidth: settings.isWindow ? graph.windowStateSize : graph.stateSize,
+      window: settings.window, marks: settings.isWindow ? graph.stateSize : nil,
       stateGradients: settings.stateGradients)
   }
 
@@ -240,14 +244,10 @@ final class Executor {
     let joined = pass.validities[join.validity]
     guard !joined.isFull else { return }
     for row in rows {
-      var length = Int32(joined.timesteps)
-      for t in 0..<joined.timesteps { joined.row(row)[t] = 1 }
+      joined.fill(row)
       for source in join.sources {
-        guard let validity = pass.validity(source) else { continue }
-        length = min(length, validity.lengths[row])
-        for t in 0..<joined.timesteps { joined.row(row)[t] &= validity.row(row)[t] }
+        if let validity = pass.validity(source) { joined.narrow(row, to: validity) }
       }
-      joined.lengths[row] = length
     }
   }
 }

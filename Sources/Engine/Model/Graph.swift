@@ -49,6 +49,8 @@ struct Graph: Sendable {
   fileprivate(set) var vocabularies: [Int: Int] = [:]
   /// Floats of state that a stream keeps per lane.
   fileprivate(set) var stateSize = 0
+  /// Floats that are carried from window to window: the state, and a mark of each layer.
+  var windowStateSize: Int { stateSize + nodes.count }
   /// Canonical notation.
   fileprivate(set) var notation = ""
 

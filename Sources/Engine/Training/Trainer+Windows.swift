@@ -94,7 +94,7 @@ extension Trainer {
   /// Brings the state that sequences begin with.
   private func setInitialStates(_ index: Int) {
     states.clear(index)
-    let width = model.graph.stateSize
+    let width = model.graph.windowStateSize
     for row in 0..<batch.count {
       for node in model.graph.nodes {
         node.layer.setInitialState(
@@ -110,6 +110,7 @@ extension Trainer {
   ) -> Executor.Settings {
     var settings = settings(needsInputGradients: needsInputGradients, fused: fused)
     settings.window = window
+    settings.isWindow = true
     settings.state = states[running]
     settings.stateGradients = carriesGradients ? states[gradient] : nil
     return settings
@@ -131,7 +132,7 @@ extension Trainer {
   /// - Parameter each: what is done with a window while the workspace has it.
   func forwardWindows(_ each: (_ window: Int, Plan, Executor.Settings) throws -> Void) throws {
     let (windows, count) = try requireWindows()
-    try states.reserve(count: 2 + count, rows: batch.count, width: model.graph.stateSize)
+    try states.reserve(count: 2 + count, rows: batch.count, width: model.graph.windowStateSize)
     setInitialStates(entering(0))
     states.copy(entering(0), to: running)
     for window in 0..<count {
@@ -203,7 +204,7 @@ extension Trainer {
     let (windows, count) = try requireWindows()
     forgetForward()
     defer { batch.showAll() }
-    try states.reserve(count: 2, rows: batch.count, width: model.graph.stateSize)
+    try states.reserve(count: 2, rows: batch.count, width: model.graph.windowStateSize)
     setInitialStates(running)
     var sums = LossSums(outputs: model.outputCount)
     for window in 0..<count {
