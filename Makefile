@@ -112,8 +112,9 @@ test-python: examples
 	@for level in baseline x86-64-v3; do \
 	  printf '%s: ' $$level; \
 	  REFRAIN_ISA=$$level PYTHONPATH=bindings/python $(PYTHON) -m pytest -q -p no:warnings \
-	    Tests/Python/test_conformance.py Tests/Python/test_against_oracle.py \
-	    Tests/Python/test_training.py Tests/Python/test_binding_session.py | tail -n 1; \
+	    Tests/Python/test_conformance.py Tests/Python/test_against_oracle.py Tests/Python/test_cells.py \
+	    Tests/Python/test_windows.py Tests/Python/test_training.py Tests/Python/test_binding_session.py \
+	    | tail -n 1; \
 	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
 	done
 

@@ -100,7 +100,7 @@ def keras_model(case: Any) -> None:
 
 def onnx_node(case: Any) -> None:
   """Outputs alone; tolerances have one number."""
-  for problem, expected in onnx_cases.problems(case, conformance.reader()):
+  for problem, expected in onnx_cases.problems(case):
     assert_results(library.run(problem), expected, case.tol["rtol"], 0.0, case.tol["atol"])
 
 

@@ -306,7 +306,7 @@ def test_layers_agree_with_other_programs(case: Any) -> None:
 
 @pytest.mark.parametrize("case", applicable("onnx.node"))
 def test_nodes_agree_with_onnx(case: Any) -> None:
-  for problem, expected in onnx_cases.problems(case, conformance.reader()):
+  for problem, expected in onnx_cases.problems(case):
     assert set(problem.parameters) == set(problem.network.shapes)
     assert_results(solve(problem), expected, case.tol["rtol"], 0.0, case.tol["atol"])
 

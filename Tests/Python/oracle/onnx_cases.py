@@ -1,21 +1,21 @@
 """Single RNN, LSTM and GRU nodes of ONNX as problems of ours.
 
-Only the handful of protobuf fields that such a node has are read. Weights are ``[directions,
-gates · hidden, …]`` with gates in the order i o f c and z r h; B is the input's biases followed by
-the recurrent ones, P an LSTM's peepholes in the order i o f. Sequences are ``[T, directions, B, hidden]``, aligned with the input in both
+The onnx package reads them. Weights are ``[directions, gates · hidden, …]`` with gates in the order
+i o f c and z r h; B is the input's biases followed by the recurrent ones, P an LSTM's peepholes in
+the order i o f. Sequences are ``[T, directions, B, hidden]``, aligned with the input in both
 directions.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from .network import Network
 from .problem import Array, Problem, Result
@@ -60,41 +60,44 @@ class Node:
   stored: dict[str, Array]
 
 
-def node(reader: ModuleType, content: bytes) -> Node:
-  """The only node of a serialised ModelProto."""
-
-  def fields(message: bytes, number: int) -> Iterator[Any]:
-    return (value for field, _, value in reader._fields(message) if field == number)
-
-  graph = next(fields(content, 7))
-  (of_node,) = fields(graph, 1)
+def node(path: Path) -> Node:
+  """The only node of a model's file."""
+  graph = onnx.load_model(path).graph
+  (of_node,) = graph.node
   attributes = {}
-  for attribute in fields(of_node, 5):
-    floats = [*fields(attribute, 2), *fields(attribute, 7)]
-    texts = [*fields(attribute, 4), *fields(attribute, 9)]
-    attributes[next(fields(attribute, 1)).decode()] = [
-      *fields(attribute, 3),
-      *(float(value) for part in floats for value in np.frombuffer(part, "<f4")),
-      *(text.decode() for text in texts),
+  for attribute in of_node.attribute:
+    value = onnx.helper.get_attribute_value(attribute)
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    attributes[attribute.name] = [
+      value.decode() if isinstance(value, bytes) else value for value in values
     ]
-  stored = {}
-  for initializer in fields(graph, 5):
-    shape = list(fields(initializer, 1))
-    raw = np.frombuffer(next(fields(initializer, 9)), "<f4")
-    stored[next(fields(initializer, 8)).decode()] = raw.reshape(shape)
   return Node(
-    next(fields(of_node, 4)).decode(),
-    [name.decode() for name in fields(of_node, 1)],
-    [name.decode() for name in fields(of_node, 2)],
+    of_node.op_type,
+    list(of_node.input),
+    list(of_node.output),
     attributes,
-    stored,
+    {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer},
   )
 
 
-def problems(case: Any, reader: ModuleType) -> list[tuple[Problem, Result]]:
+def data_sets(folder: Path) -> list[list[dict[str, Array]]]:
+  """What goes in and what comes out, for each data set of a case."""
+
+  def read(file: Path) -> tuple[str, Array]:
+    tensor = onnx.load_tensor(file)
+    return tensor.name, numpy_helper.to_array(tensor)
+
+  return [
+    [dict(map(read, data_set.glob(f"{part}_*.pb"))) for part in ("input", "output")]
+    for data_set in sorted(folder.glob("test_data_set_*"))
+  ]
+
+
+def problems(case: Any) -> list[tuple[Problem, Result]]:
   """A problem for each data set of a case."""
-  found = node(reader, next(f for f in case.files if f.name == "model.onnx").read_bytes())
-  return [problem(found, inputs, outputs) for inputs, outputs in case.data_sets()]
+  path = next(file for file in case.files if file.name == "model.onnx")
+  found = node(path)
+  return [problem(found, inputs, outputs) for inputs, outputs in data_sets(path.parent)]
 
 
 def problem(
