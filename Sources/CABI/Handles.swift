@@ -119,7 +119,9 @@ enum Handles {
       throw BoundaryError.handle("\(name): expected a \(kind.name), found a \(other)")
     }
     let entry = entry(index)
-    guard entry.pointee.generation & (1 << 35 - 1) == generation, entry.pointee.object != nil else {
+    guard entry.pointee.generation & (1 << 35 - 1) == generation,
+      entry.pointee.kind == kind.rawValue, entry.pointee.object != nil
+    else {
       throw BoundaryError.handle("\(name): this \(kind.name) was released")
     }
     return entry
@@ -148,7 +150,7 @@ enum Handles {
     guard let object = try find(handle, kind, named: name).pointee.object else {
       throw BoundaryError.handle("\(name): this \(kind.name) was released")
     }
-    // The handle's kind says of what type it is.
+    // The entry's kind says of what type it is.
     try object._withUnsafeGuaranteedRef { try body(unsafeDowncast($0, to: type)) }
   }
 

@@ -64,6 +64,17 @@ static const struct problem problems[] = {
     {"Input(20) -> LSTM(90, return_sequences=true)", "mae", {0}},
     {"Input(20) -> GRU(33) -> Dense(4)", "crossentropy(class_weights=[1, 2, 3, 4])", {4}},
     {"Input(20) -> GRU(33, reset_after=false)", "huber", {0}},
+    {"Input(7) -> LSTM(9, peephole=true, coupled=true, cell_clip=2, return_sequences=true) -> "
+     "LSTM(6, projection=4, layer_norm=true, zoneout=0.1, zoneout_cell=0.2) -> Dense(3)",
+     "mse", {0}},
+    {"Input(7) -> GRU(9, layer_norm=true, learn_initial_state=true, return_sequences=true) -> "
+     "RNN(5, layer_norm=true, clip=1, return_sequences=true) -> "
+     "GRU(6, reset_after=false, layer_norm=true, recurrent_dropout=0.2)",
+     "mse", {0}},
+    {"Input(7) -> MGU(9, return_sequences=true) -> MinGRU(5, return_sequences=true) -> "
+     "MinLSTM(5, return_sequences=true) -> SLSTM(6, zoneout=0.1)",
+     "mse", {0}},
+    {"x = Input(7)\ns = Input(1)\n[x, s] -> AUGRU(9, recurrent_dropout=0.1)", "mse", {0}},
     {"Input(6) -> Bidirectional(LSTM(9, return_sequences=true)) -> Bidirectional(GRU(5)) -> "
      "Dense(1, activation=sigmoid)",
      "binary_crossentropy", {0}},
@@ -223,6 +234,10 @@ static void a_warm_timestep_allocates_nothing(void) {
       "Input(20) -> LSTM(33)",
       "Input(20) -> GRU(33)",
       "Input(20) -> GRU(33, reset_after=false)",
+      "Input(20) -> LSTM(17, peephole=true, projection=9, layer_norm=true, return_sequences=true) -> "
+      "GRU(33, layer_norm=true, zoneout=0.1)",
+      "Input(20) -> MGU(9, return_sequences=true) -> MinGRU(5, return_sequences=true) -> "
+      "MinLSTM(5, return_sequences=true) -> SLSTM(33, learn_initial_state=true)",
       "Input(20) -> LSTM(17, return_sequences=true) -> GRU(16, return_sequences=true) -> "
       "Pooling(max) -> Dense(33, activation=softmax)",
       "Input(20) -> Dense(9, activation=relu) -> LayerNorm -> LSTM(33)",

@@ -204,6 +204,7 @@ public final class Session {
 private final class Stream {
   let state: UnsafeMutableBufferPointer<Float>
   private let stateMemory: AlignedBuffer<Float>
+  private let initialState: InitialState
   private let model: Model
   private let lanes: Int
   private let executor: Executor
@@ -226,6 +227,7 @@ private final class Stream {
     }
     self.model = model
     self.lanes = lanes
+    initialState = InitialState(model)
     executor = Executor(
       model, isTraining: false, pool: try WorkerPool(threads: 1), shardRows: lanes)
     let size = try Int.product([lanes, model.graph.stateSize], of: "lanes")
@@ -281,12 +283,7 @@ private final class Stream {
     let width = model.graph.stateSize
     guard width > 0 else { return }
     for lane in lanes {
-      let start = stateMemory.pointer + lane * width
-      start.update(repeating: 0, count: width)
-      for node in model.graph.nodes {
-        node.layer.setInitialState(
-          start + node.stateOffset, ParameterSource(store: model.parameters, layer: node.name))
-      }
+      initialState.write(to: stateMemory.pointer + lane * width)
     }
   }
 }

@@ -74,8 +74,8 @@ protocol Layer: Sendable {
   var keySource: Int { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
-  /// Writes the state that a stream begins with over zeros.
-  func setInitialState(_ state: MutableValues, _ source: ParameterSource)
+  /// What its state begins with, one after the other; zeros behind them.
+  func initialState(_ source: ParameterSource) -> [PlacedParameter]
   /// What was applied last to the first output, for losses that look behind it.
   var finalActivation: OutputActivation? { get }
 
@@ -95,7 +95,7 @@ extension Layer {
   var timeSource: Int? { nil }
   var keySource: Int { 0 }
   var stateSize: Int { 0 }
-  func setInitialState(_ state: MutableValues, _ source: ParameterSource) {}
+  func initialState(_ source: ParameterSource) -> [PlacedParameter] { [] }
   var finalActivation: OutputActivation? { nil }
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }
 }

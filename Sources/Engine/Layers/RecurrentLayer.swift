@@ -26,13 +26,8 @@ extension RecurrentLayerType {
   var reordersTime: Bool { spec.isReverse && spec.returnsSequences }
   var stateSize: Int { spec.cell.stateSize }
 
-  func setInitialState(_ state: MutableValues, _ source: ParameterSource) {
-    var state = state
-    for name in spec.initialStateNames {
-      let parameter = source(name)
-      state.update(from: parameter.values, count: parameter.shape[0])
-      state += parameter.shape[0]
-    }
+  func initialState(_ source: ParameterSource) -> [PlacedParameter] {
+    spec.initialStateNames.map { source($0) }
   }
 
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? {

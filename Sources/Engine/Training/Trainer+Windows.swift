@@ -94,13 +94,9 @@ extension Trainer {
   /// Brings the state that sequences begin with.
   private func setInitialStates(_ index: Int) {
     states.clear(index)
-    let width = model.graph.windowStateSize
+    let initialState = InitialState(model)
     for row in 0..<batch.count {
-      for node in model.graph.nodes {
-        node.layer.setInitialState(
-          states[index] + row * width + node.stateOffset,
-          ParameterSource(store: model.parameters, layer: node.name))
-      }
+      initialState.write(to: states[index] + row * model.graph.windowStateSize)
     }
   }
 
