@@ -191,10 +191,10 @@ private func runTile<Step: FusedStep, T: Tile>(
 private func compute<Step: FusedStep, T: Tile>(
   _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
 ) where T.Row == Step.Gates {
-  var factors = factors
-  factors.first.a += row * factors.first.aRowStride
+  var first = factors.first
+  first.a += row * first.aRowStride
   var tile = T(start: step, row: row, unit: unit, lanes: lanes)
-  tile.addGroupedProduct(factors.first)
+  tile.addGroupedProduct(first)
   if var second = factors.second {
     second.a += row * second.aRowStride
     tile.addGroupedProduct(second)

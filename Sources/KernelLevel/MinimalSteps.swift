@@ -62,16 +62,15 @@ extension Level {
   }
 }
 
-/// The weight of the new value: z of a minGRU; σ(aᵢ) / (σ(a_f) + σ(aᵢ)) of a minLSTM, as the sigmoid of
-/// a difference of logarithms, which is defined where both gates are closed.
+/// The weight of the new value: z of a minGRU; σ(aᵢ) / (σ(a_f) + σ(aᵢ)) of a minLSTM. With F = 1 / σ(a_f)
+/// = 1 + exp(−a_f), and I likewise, that is F / (F + I). Below −80, where the exponentials end, two
+/// closed gates share the weight.
 @inline(always)
 private func newWeight(_ gate: MutableValues, _ isLSTM: Bool, _ size: Int, _ lanes: Int) -> Vector {
   let first = load(gate, lanes)
   guard isLSTM else { return logisticSigmoid(first) }
-  let second = load(gate + size, lanes)
-  return logisticSigmoid(logarithmOfSigmoid(second) - logarithmOfSigmoid(first))
+  let limit = Vector(repeating: -80)
+  let forget = exponential(-atLeast(first, limit)) + 1
+  let input = exponential(-atLeast(load(gate + size, lanes), limit)) + 1
+  return forget / (forget + input)
 }
-
-/// log σ(x) = −log(1 + e⁻ˣ)
-@inline(always)
-func logarithmOfSigmoid(_ x: Vector) -> Vector { -Softplus().value(-x) }

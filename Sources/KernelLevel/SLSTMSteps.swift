@@ -82,6 +82,10 @@ extension Level {
   }
 }
 
+/// log σ(x) = −log(1 + e⁻ˣ)
+@inline(always)
+private func logarithmOfSigmoid(_ x: Vector) -> Vector { -Softplus().value(-x) }
+
 /// The exponential gates of one vector of units.
 private struct StabilizedGates {
   let i, f, m: Vector

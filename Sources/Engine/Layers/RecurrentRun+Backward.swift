@@ -108,7 +108,7 @@ extension RecurrentRun {
     _ waiting: inout Waiting, _ weights: CellWeights, _ pass: Pass
   ) {
     let count = rows.count
-    if cell.fusesProduct, zoneout.hidden == nil, zoneout.memory == nil {
+    if isFused {
       collect(count..<max(count, waiting.rows), waiting.product, gradients.hidden)
       if waiting.rows > 0 { cell.backward(gradient.prefix(min(count, waiting.rows)), weights) }
       if waiting.rows < count { cell.backward(gradient.rest(from: waiting.rows), weights) }

@@ -62,7 +62,7 @@ extension RecurrentRun {
       rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t,
       keepsGates: pass.isTraining)
     let extra = extra(t, rows, pass)
-    if !cell.fusesProduct, !tape.extra.isNone {
+    if clearsExtra {
       extent.forEachSkipped { kernels.fill(extra[$0], 0, count: cell.extraSize) }
     }
     let memory = zoneout.memory == nil ? next.memory : candidateMemory(t, rows, pass)
@@ -73,6 +73,7 @@ extension RecurrentRun {
         previousMemory: state.memory, memory: memory, scores: scores(t, rows, pass),
         scratch: scratch),
       weights)
+    guard hasZoneout else { return }
     zoneout.hidden?.forward(t, from: state.hidden, next.hidden, into: next.hidden, rows, pass)
     zoneout.memory?.forward(t, from: state.memory, memory, into: next.memory, rows, pass)
   }

@@ -93,6 +93,11 @@ final class RecurrentRun: LayerRun {
   /// Timesteps whose inputs are projected at a time.
   let projectedTimesteps: Int
   let zoneout: (hidden: Zoneout?, memory: Zoneout?)
+  private(set) var hasZoneout = false
+  /// Whether a timestep is the cell's fused steps and nothing else.
+  private(set) var isFused = false
+  /// Whether the cell's extra array must hold zeros where a row skips a timestep.
+  private(set) var clearsExtra = false
   /// The parameters of a learned initial state; empty without.
   let initialStates: [PlacedParameter]
   let gradientTaskList: RecurrentGradients
@@ -172,6 +177,10 @@ final class RecurrentRun: LayerRun {
     let parameters = placement.parameters
     initialStates = spec.initialStateNames.map { parameters($0) }
     gradientTaskList = RecurrentGradients(spec, tape, connections, parameters, timesteps)
+    super.init()
+    hasZoneout = zoneout.hidden != nil || zoneout.memory != nil
+    isFused = cell.fusesProduct && !hasZoneout
+    clearsExtra = !cell.fusesProduct && cell.extraSize > 0
   }
 
   /// As many timesteps as keep the projection of a shard's rows in a second-level cache, but no fewer
