@@ -480,8 +480,8 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE (the model's input is of
  * another kind) or REFRAIN_UNSUPPORTED (the model needs whole sequences: it has a Bidirectional or
- * go_backwards layer, attention that has more than one query or gives its weights, or RepeatVector of
- * something that was a sequence). An input without timesteps stays the same until a lane is reset.
+ * go_backwards layer, attention that has more than one query or gives its weights, MultiHeadAttention,
+ * a RepeatVector that makes a sequence, or a recurrent layer whose initial state is an input). An input without timesteps stays the same until a lane is reset.
  * Since 0.1.
  */
 refrain_status refrain_session_step(refrain_session *session, const float *x, float *y);
@@ -545,7 +545,7 @@ refrain_status refrain_session_evaluate(refrain_session *session, const refrain_
  * a window and the state before it. "truncate=100" stops gradients where a window begins, and
  * refrain_trainer_fit() updates after each: truncated backpropagation. "recompute=300" computes a
  * window's activations twice and gives the gradients of the whole; about the root of a sequence's
- * length takes least memory. refrain_trainer_forward() copies its inputs then, and may allocate.
+ * length takes least memory. In windows, refrain_trainer_forward() copies its inputs.
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_NOTATION, REFRAIN_ARGUMENT,
  * REFRAIN_UNSUPPORTED (a loss or a window that the model cannot have) or REFRAIN_MEMORY. Since 0.1.
@@ -616,7 +616,7 @@ refrain_status refrain_trainer_fit(refrain_trainer *trainer, const refrain_datas
  * outputs  as in refrain_session_run(); NULL with output_count 0 if they are not needed.
  *
  * A step, which is this function, one of the two below and refrain_trainer_update(), makes no
- * allocation after steps of the same sizes.
+ * allocation after steps of the same sizes, except in windows.
  *
  * Returns as refrain_session_run(). Since 0.1.
  */
@@ -632,8 +632,8 @@ refrain_status refrain_trainer_forward(refrain_trainer *trainer, const refrain_t
  * input_gradients   one per input, shaped as the inputs; written. For inputs of ids, and for those
  *                   you do not want, data is NULL. NULL with input_count 0 if none is wanted.
  *
- * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE or REFRAIN_ORDER (no
- * forward pass, or it was used). Since 0.1.
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ORDER (no forward
+ * pass, or it was used) or, in windows, REFRAIN_MEMORY. Since 0.1.
  */
 refrain_status refrain_trainer_backward(refrain_trainer *trainer,
                                         const refrain_tensor *output_gradients,

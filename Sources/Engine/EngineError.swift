@@ -59,7 +59,7 @@ public enum ElementType: String, Sendable {
 
 extension Int {
   /// The product of sizes from outside, refused if it does not fit.
-  static func product(_ sizes: [Int], of name: @autoclosure () -> String) throws -> Int {
+  public static func product(_ sizes: [Int], of name: @autoclosure () -> String) throws -> Int {
     var result = 1
     for size in sizes {
       let (product, overflow) = result.multipliedReportingOverflow(by: size)
@@ -73,7 +73,7 @@ extension Int {
   }
 
   /// The same of two sizes, without an array.
-  static func product(_ a: Int, _ b: Int, of name: @autoclosure () -> String) throws -> Int {
+  public static func product(_ a: Int, _ b: Int, of name: @autoclosure () -> String) throws -> Int {
     let (product, overflow) = a.multipliedReportingOverflow(by: b)
     return overflow ? try Self.product([a, b], of: name()) : product
   }

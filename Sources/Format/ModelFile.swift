@@ -208,7 +208,7 @@ private final class Sample {
   private func reserve(_ name: String, _ shape: ValueShape) throws -> TensorView {
     let sizes = shape.sizes(
       batch: Self.batch, timesteps: Self.timesteps, keys: Self.timesteps)
-    let buffer = try AlignedBuffer<Float>(count: sizes.reduce(1, *))
+    let buffer = try AlignedBuffer<Float>(count: try Int.product(Swift.Array(sizes), of: name))
     memory.append(buffer)
     arrays.append(
       Array(

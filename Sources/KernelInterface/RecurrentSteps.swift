@@ -102,7 +102,7 @@ public struct GradientProduct {
     GradientProduct(first.from(row), and: second?.from(row), mask: mask?.from(row))
   }
 
-  /// Nothing to add. Of `place` only the memory's address is taken.
+  /// Nothing to add; `place` stands for the input, whose rows a step may use besides (GRUResetStep).
   public static func none(_ place: Rows, mask: Rows?) -> GradientProduct {
     GradientProduct(
       StepProduct(

@@ -62,15 +62,17 @@ extension Level {
   }
 }
 
-/// The weight of the new value: z of a minGRU; σ(aᵢ) / (σ(a_f) + σ(aᵢ)) of a minLSTM. With F = 1 / σ(a_f)
-/// = 1 + exp(−a_f), and I likewise, that is F / (F + I). Below −80, where the exponentials end, two
-/// closed gates share the weight.
+/// The weight of the new value: z of a minGRU; σ(aᵢ) / (σ(a_f) + σ(aᵢ)) of a minLSTM. With
+/// F = 1 / σ(a_f) = 1 + exp(−a_f), and I likewise, that is F / (F + I); both are divided by the largest
+/// of their terms, so that none overflows where both gates are shut.
 @inline(always)
 private func newWeight(_ gate: MutableValues, _ isLSTM: Bool, _ size: Int, _ lanes: Int) -> Vector {
   let first = load(gate, lanes)
   guard isLSTM else { return logisticSigmoid(first) }
-  let limit = Vector(repeating: -80)
-  let forget = exponential(-atLeast(first, limit)) + 1
-  let input = exponential(-atLeast(load(gate + size, lanes), limit)) + 1
+  let second = load(gate + size, lanes)
+  let top = atLeast(atLeast(-first, -second), .zero)
+  let one = exponential(-top)
+  let forget = one + exponential(-first - top)
+  let input = one + exponential(-second - top)
   return forget / (forget + input)
 }

@@ -288,3 +288,44 @@ def test_zoneout_of_nothing_is_no_zoneout(kind: str) -> None:
   none = dataclasses.replace(plain, network=Case(kind, {"zoneout": 0}).network)
   library.assert_same_bits(library.train(none), library.train(plain))
   library.assert_same_bits(library.run(none), library.run(plain))
+
+
+@pytest.mark.parametrize(
+  "layers",
+  ["Attention(9)", "GRU(4, return_sequences=true)", "GRU(4, return_sequences=true) -> Pooling(max)"],
+)
+def test_a_stream_skips_what_a_mask_leaves_out(layers: str) -> None:
+  """Ids of 0, as in the whole sequence."""
+  net = refrain.Model(f"Embedding(9, 5, mask_zero=true) -> {layers}", seed=3)
+  ids = np.array([[4, 0, 2, 0, 0, 8], [3, 3, 0, 1, 5, 0]], np.int32)
+  stream = net.session(lanes=2)
+  for t in range(6):
+    step = stream.step(ids[:, t])
+    whole = net.predict(ids[:, : t + 1])
+    np.testing.assert_allclose(step, whole[:, -1] if whole.ndim == 3 else whole, atol=1e-6)
+
+
+def test_zoneout_leaves_rows_that_ended_bit_by_bit() -> None:
+  net = refrain.Model("Input(3) -> LSTM(8, zoneout=0.1, zoneout_cell=0.1)", seed=3)
+  x = np.random.default_rng(1).normal(size=(2, 50, 3)).astype(np.float32)
+  together = net.predict(x, lengths=np.array([3, 50]))
+  assert np.array_equal(together[0], net.predict(x[:1, :3])[0])
+
+
+def test_scores_may_be_as_long_as_the_model_says() -> None:
+  net = refrain.Model(
+    "x = Input(4, time=false)\nr = x -> RepeatVector(5)\ns = r -> Dense(1)\n[r, s] -> AUGRU(8)", seed=1
+  )
+  assert net.predict(np.ones((2, 4), np.float32)).shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+  "notation",
+  [
+    "a = Input(2000000000, time=false)\n" + "".join(f"a{i + 1} = [a{i or ''}, a{i or ''}] -> Concat\n" for i in range(40)),
+    "a = Input([2000000000, 2000000000, 2000000000], time=false)",
+  ],
+)
+def test_vectors_longer_than_there_can_be_are_refused(notation: str) -> None:
+  with pytest.raises(refrain.RefrainError):
+    refrain.Model(notation, seed=1)

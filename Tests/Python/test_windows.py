@@ -181,6 +181,7 @@ def test_windows_with_nothing_left_teach_nothing(option) -> None:
     ("Input(3) -> Bidirectional(LSTM(4))", "truncate=5", "bidirectional needs more than a window"),
     ("Input(3) -> GRU(4, go_backwards=true)", "recompute=5", "gru needs more than a window"),
     ("Input(3) -> GRU(4, return_sequences=true) -> Pooling(mean)", "recompute=5", "pooling"),
+    ("Input(3) -> GRU(4, return_sequences=true) -> Pooling(last)", "recompute=5", "pooling"),
     (OPEN, "truncate=5", "cell needs more than a window"),
     ("Input(3) -> GRU(4)", "truncate=5, recompute=5", "recompute"),
   ],
@@ -195,6 +196,38 @@ def test_windows_of_inputs_with_other_timesteps_are_refused() -> None:
   trainer = net.trainer("truncate=4")
   with pytest.raises(refrain.RefrainError, match="expected 9, found 6"):
     trainer.forward([np.zeros((1, 9, 2), np.float32), np.zeros((1, 6, 2), np.float32)])
+
+
+def test_a_refused_forward_pass_leaves_nothing_to_go_back_from() -> None:
+  """Neither the batch that was refused nor the one before it."""
+  net = refrain.Model("a = Input(2) -> GRU(3)\nb = Input(2) -> GRU(3)\n[a, b] -> Add", seed=1)
+  trainer = net.trainer("truncate=4")
+
+  def inputs(batch: int, timesteps: int) -> list[np.ndarray]:
+    return [np.ones((batch, 3, 2), np.float32), np.ones((batch, timesteps, 2), np.float32)]
+
+  y = trainer.forward(inputs(2, 3))
+  with pytest.raises(refrain.RefrainError, match="expected 3, found 5"):
+    trainer.forward(inputs(1000, 5))
+  trainer.backward(np.ones_like(y))
+  with pytest.raises(refrain.RefrainError):
+    trainer.backward(np.ones((1000, 3), np.float32))
+
+
+@pytest.mark.parametrize("window", [3, 4, 5])
+def test_a_window_may_begin_with_timesteps_that_no_row_takes(window) -> None:
+  """There the state of the window before is put out again."""
+  mask = np.array([[1, 1, 1, 1, 0, 1, 1], [1, 1, 0, 0, 0, 0, 1]], np.uint8)
+  net = refrain.Model("Input(2) -> LSTM(3, return_sequences=true) -> Dense(1)", seed=1)
+  x = np.random.default_rng(1).normal(size=(2, 7, 2)).astype(np.float32)
+  dy = np.random.default_rng(2).normal(size=(2, 7, 1)).astype(np.float32)
+  found = []
+  for options in ("", f"recompute={window}"):
+    trainer = net.trainer(options)
+    y = trainer.forward(x, mask=mask)
+    dx = trainer.backward(dy)
+    found.append([y, dx, *(np.array(trainer.gradients[name]) for name in net.parameters)])
+  assert_same(found[1], found[0])
 
 
 def test_updates_between_windows_leave_nothing_to_accumulate() -> None:

@@ -79,8 +79,4 @@ struct MGUCell: RecurrentCell {
       }
     }
   }
-
-  func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct? {
-    GradientProduct(weights.first.backward.stepProduct(gates))
-  }
 }

@@ -129,7 +129,7 @@ struct RecurrentGradient: Sendable {
 
 /// d parameter[rows] = Σ over batch and time of source ⊙ factor.
 struct SumGradient: Sendable {
-  /// "bias_ih", or one of the cell's own.
+  /// One of the cell's own.
   let name: String
   let rows: Range<Int>
   /// With `.gates` the column `gateColumn` belongs to the first of the rows.
@@ -150,7 +150,7 @@ struct CellStep {
   /// Written. Never where `recurrentInput` lies, which the product reads meanwhile.
   let hidden: Rows
   let previousMemory: Rows
-  /// Written; in inference the same as `previousMemory`.
+  /// Written; in inference the same as `previousMemory`, unless zoneout follows.
   let memory: Rows
   /// A second input's scores; nil without.
   let scores: RowScalars?
@@ -212,7 +212,7 @@ extension RowScalars {
 }
 
 extension StepProduct {
-  /// Nothing to add. Of `place` only the memory's address is taken.
+  /// Nothing to add; `place` stands for the input, whose rows a step may use besides (GRUResetStep).
   static func none(_ place: Rows) -> StepProduct { GradientProduct.none(place, mask: nil).first }
 }
 

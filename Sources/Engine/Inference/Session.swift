@@ -34,7 +34,7 @@ public final class Session {
   private let pool: WorkerPool
   private let batches: Executor
   private var stream: Stream?
-  /// The same.
+  /// The same, for timesteps, which borrow it: see `withStream`.
   private var lent: Unmanaged<Stream>?
 
   // Filled anew by every call, so that a warm one takes no memory.

@@ -9,6 +9,7 @@ struct ActivationLayer: Layer {
 
   let activation: OutputActivation
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     guard inputs.count == 1, inputs[0].type == .float else {

@@ -27,6 +27,8 @@ struct AttentionKeys {
     flags = masked
   }
 
+  func counts(_ key: Int) -> Bool { key < count && flags.map { $0[key] == 1 } ?? true }
+
   /// Turns scores into weights, in place: each row's softmax of scale · score.
   ///
   /// - Parameters:

@@ -164,6 +164,18 @@ final class AttentionRun: LayerRun {
   /// - Parameter state: Σ exp(s − top), top, and Σ exp(s − top) m; a sum of 0 before the first.
   private func step(_ row: Int, _ state: MutableValues, _ pass: Pass) {
     let valid = validKeys(row, pass)
+    let sums = state + 2
+    if valid.counts(0) { add(row, valid, state, pass) }
+    let y = pass.pointer(context.values, row: row)
+    if state[0] > 0 {
+      kernels.scale(sums, by: 1 / state[0], y, count: layer.memorySize)
+    } else {
+      kernels.fill(y, 0, count: layer.memorySize)
+    }
+  }
+
+  /// Adds a timestep to a stream's sums.
+  private func add(_ row: Int, _ valid: AttentionKeys, _ state: MutableValues, _ pass: Pass) {
     let scores = heads.weights(0, row: row, queries: 1, valid, pass)
     score(row, scores, pass)
     let score = scores.base[0] * scale
@@ -176,8 +188,6 @@ final class AttentionRun: LayerRun {
     state[1] = top
     kernels.scale(sums, by: factor, sums, count: layer.memorySize)
     kernels.addScaled(x, by: power, sums, count: layer.memorySize)
-    kernels.scale(
-      sums, by: 1 / state[0], pass.pointer(context.values, row: row), count: layer.memorySize)
   }
 
   // MARK: Backward

@@ -21,6 +21,7 @@ struct DenseLayer: Layer {
   let activation: OutputActivation
   let usesBias: Bool
   let outputs: [ValueShape]
+  let canContinue = true
   let parameters: [ParameterSpec]
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {

@@ -12,6 +12,7 @@ struct DropoutLayer: Layer {
 
   let rate: Float
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     guard inputs.count == 1, inputs[0].type == .float else {

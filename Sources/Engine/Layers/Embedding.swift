@@ -22,6 +22,7 @@ struct EmbeddingLayer: Layer {
   let units: Int
   let masksZero: Bool
   let outputs: [ValueShape]
+  let canContinue = true
   let parameters: [ParameterSpec]
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {

@@ -18,6 +18,7 @@ struct InputLayer: Layer {
     ])
 
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     let time = call.boolean("time")

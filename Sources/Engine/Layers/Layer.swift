@@ -63,7 +63,8 @@ protocol Layer: Sendable {
   /// - Parameter changes: for each input, whether it changes from timestep to timestep, because it
   ///   has timesteps or was made of something that has. Others stay as they are until a reset.
   func canStream(_ changes: [Bool]) -> Bool
-  /// Whether a window of a sequence, and the state that enters it, is all that forward and backward need.
+  /// Whether a window of a sequence, and the state that enters it, is all that forward and backward
+  /// need. A layer that makes one value of a sequence needs more.
   var canContinue: Bool { get }
   /// Whether a sequence comes out in another order than it went in.
   var reordersTime: Bool { get }
@@ -87,10 +88,7 @@ extension Layer {
   var parameters: [ParameterSpec] { [] }
   var canStream: Bool { true }
   func canStream(_ changes: [Bool]) -> Bool { canStream }
-  var canContinue: Bool {
-    canStream && stateSize == 0 && timeSource == nil
-      && outputs.allSatisfy { !$0.hasKeys && $0.timesteps == nil }
-  }
+  var canContinue: Bool { false }
   var reordersTime: Bool { false }
   var timeSource: Int? { nil }
   var keySource: Int { 0 }

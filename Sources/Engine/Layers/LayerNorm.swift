@@ -19,6 +19,7 @@ struct LayerNormLayer: Layer {
   let epsilon: Float
   let isAffine: Bool
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     guard inputs.count == 1, inputs[0].type == .float else {

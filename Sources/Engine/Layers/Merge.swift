@@ -9,13 +9,20 @@ struct ConcatLayer: Layer {
     options: [])
 
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     try checkMergeable(inputs, of: "Concat") {
       $0.hasTime == $1.hasTime && $0.features.dropLast() == $1.features.dropLast()
     }
     var output = inputs[0]
-    output.features[output.features.count - 1] = inputs.reduce(0) { $0 + $1.lastAxis }
+    var columns = 0
+    for input in inputs {
+      let (sum, overflow) = columns.addingReportingOverflow(input.lastAxis)
+      guard !overflow else { throw LayerError("Concat makes a vector longer than there can be") }
+      columns = sum
+    }
+    output.features[output.features.count - 1] = columns
     outputs = [output]
   }
 
@@ -28,6 +35,7 @@ struct AddLayer: Layer {
     kind: .layer, name: "Add", meaning: "The sum of several values of one shape.", options: [])
 
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     try checkMergeable(inputs, of: "Add") { $0 == $1 }

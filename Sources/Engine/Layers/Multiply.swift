@@ -12,6 +12,7 @@ struct MultiplyLayer: Layer {
     options: [])
 
   let outputs: [ValueShape]
+  let canContinue = true
 
   init(_ call: BoundCall, inputs: [ValueShape]) throws {
     guard inputs.count >= 2, inputs.allSatisfy({ $0.type == .float }) else {

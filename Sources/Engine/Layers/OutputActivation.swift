@@ -22,7 +22,7 @@ enum OutputActivation: Equatable, Sendable {
       ]),
     signature(
       "leaky_relu", "x where positive, slope · x elsewhere.",
-      [Option("slope", .number(.any), default: .number(0.01), "Slope for negative x.")]),
+      [Option("slope", .number(.nonNegative), default: .number(0.01), "Slope for negative x.")]),
     signature(
       "elu", "x where positive, alpha (exp(x) − 1) elsewhere: Clevert et al. 2016.",
       [Option("alpha", .number(.positive), default: .number(1), "Limit for negative x, negated.")]),

@@ -29,7 +29,8 @@ extension RecurrentRun {
         projectInputs(projected, rows, validity, weights, pass)
       }
       let count = schedule.count(step)
-      var live = 0
+      // Before the first step that takes rows, those that have steps to come have their state already.
+      var live = step < schedule.start ? schedule.rest(from: schedule.start) : 0
       if schedule.start..<schedule.end ~= step {
         let next = self.state(entering: step + 1, schedule, rows, pass)
         if count > 0 {
@@ -74,8 +75,9 @@ extension RecurrentRun {
         scratch: scratch),
       weights)
     guard hasZoneout else { return }
-    zoneout.hidden?.forward(t, from: state.hidden, next.hidden, into: next.hidden, rows, pass)
-    zoneout.memory?.forward(t, from: state.memory, memory, into: next.memory, rows, pass)
+    zoneout.hidden?.forward(
+      t, from: state.hidden, next.hidden, into: next.hidden, extent, rows, pass)
+    zoneout.memory?.forward(t, from: state.memory, memory, into: next.memory, extent, rows, pass)
   }
 
   /// Takes the state of some of a shard's rows to another place, unless it is the same.

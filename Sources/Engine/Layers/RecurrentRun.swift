@@ -228,8 +228,10 @@ final class RecurrentRun: LayerRun {
   ) -> RecurrentSchedule {
     let schedule = RecurrentSchedule(
       rows, timesteps: timesteps, isReverse: spec.isReverse, validity, pass.scratch)
+    guard pass.state != nil else { return schedule }
     for (i, row) in rows.enumerated() {
-      if let mark = mark(row, pass), hasStarted(mark.pointee) { schedule.continueRow(i) }
+      // A stream has no marks: what it has not begun yet has its initial state.
+      if mark(row, pass).map({ hasStarted($0.pointee) }) ?? true { schedule.continueRow(i) }
     }
     return schedule
   }

@@ -181,7 +181,9 @@ struct RecurrentSpec: Sendable {
 
   private func checkInputs(_ inputs: [ValueShape], of name: String) throws {
     if traits.hasScores {
-      guard inputs.count >= 2, inputs[1] == ValueShape(hasTime: true, features: [1]) else {
+      guard inputs.count >= 2, inputs[1].type == .float, inputs[1].hasTime,
+        inputs[1].features == [1]
+      else {
         throw LayerError(
           "\(name) takes [sequence, scores], with scores of [batch, timesteps, 1]"
             + (inputs.count < 2 ? "; found no scores" : "; found \(inputs[1].pattern)"))

@@ -21,13 +21,6 @@ struct StridedMatrix {
 
   /// Row m, if the elements of a row follow each other.
   func row(_ m: Int) -> MutableValues { base + m * rowStride }
-
-  /// Its first rows.
-  func prefix(_ rows: Int) -> StridedMatrix {
-    var matrix = self
-    matrix.rows = rows
-    return matrix
-  }
 }
 
 /// Floats that a product with a right-hand side of K = `depth` and N = `columns` needs as scratch.

@@ -38,14 +38,17 @@ struct Zoneout {
     }
   }
 
-  /// `state` becomes s. `candidate`, s̃, may be where `state` is; in inference `previous` may.
+  /// `state` becomes s, in rows that the timestep does not count for s̃. `candidate`, s̃, may be where
+  /// `state` is; in inference `previous` may.
   func forward(
-    _ t: Int, from previous: Rows, _ candidate: Rows, into state: Rows, _ rows: Range<Int>,
-    _ pass: Pass
+    _ t: Int, from previous: Rows, _ candidate: Rows, into state: Rows, _ extent: StepExtent,
+    _ rows: Range<Int>, _ pass: Pass
   ) {
     for (i, row) in rows.enumerated() {
       let (previous, candidate, state) = (previous[i], candidate[i], state[i])
-      if pass.isTraining {
+      if !extent.counts(i) {
+        if candidate != state { state.update(from: candidate, count: width) }
+      } else if pass.isTraining {
         if candidate != state { state.update(from: candidate, count: width) }
         let k = pass.pointer(kept, row: row) + t * width
         kernels.mix(previous, into: state, by: k, count: width)

@@ -253,6 +253,7 @@ private struct GraphBuilder {
             + "they can be an output of the model")
       }
       layer = try type.init(bound, inputs: shapes)
+      for shape in layer.outputs { _ = try Int.product(shape.features, of: bound.name) }
       try checkTimesteps(layer, bound, shapes)
     } catch let error as LayerError {
       throw NotationError(error.message, at: call.location, in: source)

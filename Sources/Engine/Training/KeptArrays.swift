@@ -5,29 +5,26 @@ import Kernels
 struct KeptArrays {
   private(set) var views: [TensorView] = []
   private var data: [AlignedBuffer<Float>] = []
-  private var lengths: [AlignedBuffer<Int64>?] = []
-  private var masks: [AlignedBuffer<UInt8>?] = []
+  private var lengths: [AlignedBuffer<Int64>] = []
+  private var masks: [AlignedBuffer<UInt8>] = []
 
   /// Copies arrays that were checked against a model, with their lengths and masks.
-  mutating func take(_ arrays: [TensorView]) throws {
-    views.removeAll(keepingCapacity: true)
-    data.removeAll(keepingCapacity: true)
-    lengths.removeAll(keepingCapacity: true)
-    masks.removeAll(keepingCapacity: true)
-    for array in arrays {
-      let count = array.shape.elements
+  init(_ arrays: [TensorView]) throws {
+    for var view in arrays {
+      let count = view.shape.elements
       let values = try AlignedBuffer<Float>(count: count)
-      UnsafeMutableRawPointer(values.pointer).copyMemory(from: array.base, byteCount: 4 * count)
-      let lengths = try array.lengths.map { try Self.copy($0, count: array.shape[0]) }
-      let mask = try array.mask.map { try Self.copy($0, count: array.shape[0] * array.shape[1]) }
-      var view = array
-      view.base = UnsafeMutableRawPointer(values.pointer)
-      view.lengths = lengths.map { UnsafePointer($0.pointer) }
-      view.mask = mask.map { UnsafePointer($0.pointer) }
-      views.append(view)
+      UnsafeMutableRawPointer(values.pointer).copyMemory(from: view.base, byteCount: 4 * count)
       data.append(values)
-      self.lengths.append(lengths)
-      masks.append(mask)
+      view.base = UnsafeMutableRawPointer(values.pointer)
+      if let source = view.lengths {
+        lengths.append(try Self.copy(source, count: view.shape[0]))
+        view.lengths = lengths.last.map { UnsafePointer($0.pointer) }
+      }
+      if let source = view.mask {
+        masks.append(try Self.copy(source, count: view.shape[0] * view.shape[1]))
+        view.mask = masks.last.map { UnsafePointer($0.pointer) }
+      }
+      views.append(view)
     }
   }
 

@@ -1,7 +1,8 @@
 // Objective.swift — losses applied to a model's outputs
 //
-// An output may have no loss: one that is there to be looked at, such as attention's weights. Shared by training, validation and evaluation: which items count, with what weight; the loss and
-// its gradients; the figures that are collected on the way.
+// Shared by training, validation and evaluation: which items count, with what weight; the loss and
+// its gradients; the figures that are collected on the way. An output may have no loss: one that is
+// there to be looked at, such as attention's weights.
 
 import Kernels
 
@@ -264,8 +265,8 @@ struct Objective {
 
   // MARK: Loss and gradient
 
-  /// Sets the losses, times their weights, of rows whose forward pass has run; with `writesGradients`, writes the outputs'
-  /// gradients, which were zero. The sums' divisors are left as they are.
+  /// Sets the losses, times their weights, of rows whose forward pass has run; with `writesGradients`,
+  /// writes the outputs' gradients, which were zero. The sums' divisors are left as they are.
   ///
   /// - Parameters:
   ///   - firstRow: the batch row of the workspace's row `rows.lowerBound`.

@@ -61,8 +61,8 @@ extension Trainer {
   private var gradient: Int { 1 }
   private func entering(_ window: Int) -> Int { 2 + window }
 
-  /// The windows of the batch at hand; nil if it is no longer than one.
-  private func windowCount() throws -> Int? {
+  /// The windows of a batch; nil if it is no longer than one.
+  func windowCount(_ batch: Batch) throws -> Int? {
     guard let windows = options.windows else { return nil }
     let timed = batch.inputs.indices.filter { batch.inputs[$0].hasTime }
     guard let first = timed.first else { return nil }
@@ -80,10 +80,10 @@ extension Trainer {
   var truncates: Bool { options.windows.map { !$0.carriesGradients } ?? false }
 
   /// Whether the batch at hand is taken in windows.
-  func takesWindows() throws -> Bool { try windowCount() != nil }
+  func takesWindows() throws -> Bool { try windowCount(batch) != nil }
 
   private func requireWindows() throws -> (windows: Windows, count: Int) {
-    guard let windows = options.windows, let count = try windowCount() else {
+    guard let windows = options.windows, let count = try windowCount(batch) else {
       preconditionFailure("a batch that is not taken in windows")
     }
     return (windows, count)
@@ -148,14 +148,20 @@ extension Trainer {
     let (windows, count) = try requireWindows()
     defer { batch.showAll() }
     states.clear(gradient)
-    for window in (0..<count).reversed() {
-      states.copy(entering(window), to: running)
-      let plan = try forward(window, size: windows.size)
-      let settings = windowSettings(
-        window, needsInputGradients: needsInputGradients, fused: fused,
-        carriesGradients: windows.carriesGradients)
-      try each(plan, settings)
-      executor.addGradients(batch: batch.count, plan, settings)
+    do {
+      for window in (0..<count).reversed() {
+        states.copy(entering(window), to: running)
+        let plan = try forward(window, size: windows.size)
+        let settings = windowSettings(
+          window, needsInputGradients: needsInputGradients, fused: fused,
+          carriesGradients: windows.carriesGradients)
+        try each(plan, settings)
+        executor.addGradients(batch: batch.count, plan, settings)
+      }
+    } catch {
+      // For want of memory, in the middle: some windows' gradients are no gradient.
+      zeroGradients()
+      throw error
     }
   }
 

@@ -42,7 +42,8 @@ public final class Trainer {
   }
   var hasGradients = false
 
-  // Filled anew by every call, so that a warm one takes no memory. Nobody else keeps a copy.
+  // Filled anew by every call, so that a warm one takes no memory, but in windows. Nobody else keeps
+  // a copy.
 
   /// The arrays of the call under way.
   public var arguments = Arguments()
@@ -54,7 +55,7 @@ public final class Trainer {
   /// Between the windows of long sequences.
   var states = WindowStates()
   /// Copies of a caller's inputs, which backward reads again.
-  private var kept = KeptArrays()
+  private var kept: KeptArrays?
 
   /// Floats in a piece: large enough to hide the cost of handing it out.
   private static let pieceSize = 1 << 14
@@ -112,12 +113,14 @@ public final class Trainer {
     try candidate.take(inputs, model)
     try requireRows(candidate)
     try checkOutputs(outputs, model, candidate)
-    if options.windows != nil {
-      try kept.take(inputs)
-      try candidate.take(kept.views, model)
+    if try windowCount(candidate) != nil {
+      let copies = try KeptArrays(inputs)
+      try candidate.take(copies.views, model)
+      swap(&batch, &candidate)
+      kept = copies
+      return try forwardInWindows(into: outputs)
     }
     swap(&batch, &candidate)
-    if try takesWindows() { return try forwardInWindows(into: outputs) }
     let plan = try runForwardWhole()
     guard !outputs.isEmpty else { return }
     executor.forEachShard(
@@ -156,6 +159,7 @@ public final class Trainer {
 
   /// The forward pass over `batch`. In windows it is left to the backward pass, which knows the loss.
   private func runForward() throws {
+    pending = nil
     guard try takesWindows() else {
       _ = try runForwardWhole()
       return
