@@ -64,6 +64,10 @@ struct LSTMVariantCell: RecurrentCell {
   var addsBias: Bool { sums != nil }
   func scratchSize(rows: Int) -> Int { rows * max(gateSize, 2 * hiddenSize) }
 
+  // Where the cell's own parameters are: those of the sums first, peepholes behind what there is.
+  private static let cellScale = NormalizedSums.parameterCount
+  private static let cellOffset = cellScale + 1
+
   var parameters: [CellParameter] {
     var parameters = sums?.parameters ?? []
     if sums != nil {
@@ -119,7 +123,7 @@ struct LSTMVariantCell: RecurrentCell {
   }
 
   private func peephole(_ weights: CellWeights) -> Values? {
-    hasPeephole ? weights.own[sums == nil ? 0 : 4] : nil
+    hasPeephole ? weights.own[sums == nil ? 0 : Self.cellOffset + 1] : nil
   }
 
   /// The first half of the arithmetic; backward asks for the same.
@@ -151,7 +155,8 @@ struct LSTMVariantCell: RecurrentCell {
     for row in 0..<step.extent.rows where sums != nil && step.extent.counts(row) {
       let place = step.extra[row] + normalizedCell
       kernels.layerNorm(
-        step.memory[row], scale: weights.own[2], offset: weights.own[3], epsilon: layerNormEpsilon,
+        step.memory[row], scale: weights.own[Self.cellScale], offset: weights.own[Self.cellOffset],
+        epsilon: layerNormEpsilon,
         place, normalized: place + 2 * hiddenSize, inverses: place + 3 * hiddenSize, rows: 1,
         columns: hiddenSize)
     }
@@ -228,7 +233,7 @@ struct LSTMVariantCell: RecurrentCell {
       let place = step.extra[row] + normalizedCell
       (place + hiddenSize).update(from: dNormalized, count: hiddenSize)
       kernels.layerNormBackward(
-        dNormalized, scale: weights.own[2], normalized: place + 2 * hiddenSize,
+        dNormalized, scale: weights.own[Self.cellScale], normalized: place + 2 * hiddenSize,
         inverses: place + 3 * hiddenSize, dNormalized, rows: 1, columns: hiddenSize)
     }
     kernels.add(dNormalized, step.dMemory[row], count: hiddenSize)

@@ -27,7 +27,12 @@ struct NormalizedSums: Sendable {
   private var recurrent: Int { column + size }
   private var inverses: Int { column + 4 * size }
 
-  /// Scales of the two: the first two of the cell's own parameters.
+  // Where its parameters are among the cell's own: first.
+  private static let inputScale = 0
+  private static let recurrentScale = 1
+  static let parameterCount = 2
+
+  /// Scales of the two products.
   var parameters: [CellParameter] {
     ["norm_ih_weight", "norm_hh_weight"].map {
       CellParameter(name: $0, shape: [size], start: .ones)
@@ -53,7 +58,8 @@ struct NormalizedSums: Sendable {
   func normalizeInput(_ step: CellStep, _ weights: CellWeights) {
     for row in 0..<step.extent.rows where step.extent.counts(row) {
       kernels.layerNorm(
-        step.gates[row], scale: weights.own[0], offset: weights.bias, epsilon: layerNormEpsilon,
+        step.gates[row], scale: weights.own[Self.inputScale], offset: weights.bias,
+        epsilon: layerNormEpsilon,
         step.gates[row], normalized: step.extra[row] + column, inverses: step.extra[row] + inverses,
         rows: 1, columns: size)
     }
@@ -72,7 +78,8 @@ struct NormalizedSums: Sendable {
     step.extent.forEachSkipped { kernels.fill(product[$0], 0, count: part.count) }
     for row in 0..<step.extent.rows where step.extent.counts(row) {
       kernels.layerNorm(
-        product[row], scale: weights.own[1].map { $0 + part.lowerBound }, offset: nil,
+        product[row], scale: weights.own[Self.recurrentScale].map { $0 + part.lowerBound },
+        offset: nil,
         epsilon: layerNormEpsilon, sums[row], normalized: product[row],
         inverses: step.extra[row] + inverses + 1 + index, rows: 1, columns: part.count)
     }
@@ -93,7 +100,7 @@ struct NormalizedSums: Sendable {
         continue
       }
       kernels.layerNormBackward(
-        dSums[row], scale: weights.own[1].map { $0 + part.lowerBound },
+        dSums[row], scale: weights.own[Self.recurrentScale].map { $0 + part.lowerBound },
         normalized: extra + recurrent + part.lowerBound, inverses: extra + inverses + 1 + index,
         target, rows: 1, columns: part.count)
     }
@@ -108,7 +115,7 @@ struct NormalizedSums: Sendable {
         continue
       }
       kernels.layerNormBackward(
-        step.gates[row], scale: weights.own[0], normalized: extra + column,
+        step.gates[row], scale: weights.own[Self.inputScale], normalized: extra + column,
         inverses: extra + inverses, extra + dInput, rows: 1, columns: size)
     }
   }

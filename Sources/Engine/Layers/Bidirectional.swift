@@ -113,7 +113,8 @@ private final class BidirectionalRun: LayerRun {
             output: target,
             finalStates: spec.returnsState ? Array(placement.outputs.dropFirst()[own.shifted]) : [],
             outputValidity: output.validity, repeatsMasked: false, staysAligned: true,
-            stateOffset: 0, randomStream: placement.randomStream + UInt64(index) << 32)))
+            stateOffset: 0, randomStream: placement.randomStream + UInt64(index) << 32,
+            layerIndex: placement.layerIndex)))
     }
     self.separate = separate
     self.directions = directions

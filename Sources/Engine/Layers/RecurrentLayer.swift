@@ -47,6 +47,7 @@ extension RecurrentLayerType {
         output: RecurrentRun.Target(placement.outputs[0]),
         finalStates: spec.returnsState ? Array(placement.outputs[1...states]) : [],
         outputValidity: placement.outputs[0].validity, repeatsMasked: true,
-        stateOffset: placement.stateOffset, randomStream: placement.randomStream))
+        stateOffset: placement.stateOffset, randomStream: placement.randomStream,
+        layerIndex: placement.layerIndex))
   }
 }

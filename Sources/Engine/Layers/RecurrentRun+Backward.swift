@@ -49,7 +49,7 @@ extension RecurrentRun {
 
   func walkBack(_ rows: Range<Int>, _ pass: Pass) {
     let validity = validity(pass)
-    let schedule = schedule(rows, validity, pass) { $0 == 1 }
+    let schedule = schedule(rows, validity, pass) { $0 == Mark.before }
     let gradients = Gradients(
       self, rows: rows.count, pass.scratch + scheduleSize(rows.count))
     startGradients(gradients.state, rows, pass)
@@ -60,7 +60,7 @@ extension RecurrentRun {
     for step in (0..<timesteps).reversed() {
       let t = schedule.timestep(step)
       if spec.returnsSequences {
-        takeIn(gradients.hidden, t, step, schedule.firsts, validity, rows, pass)
+        addOutputGradient(gradients.hidden, t, step, schedule.firsts, validity, rows, pass)
       }
       let count = schedule.count(step)
       guard count > 0 else { continue }
@@ -68,7 +68,7 @@ extension RecurrentRun {
       let gradient = stepGradient(
         t, rows.prefix(count), validity, after: state(entering: step + 1, schedule, rows, pass),
         gradients, waiting.product, pass)
-      takeBack(gradient, t, rows.prefix(count), gradients, &waiting, weights, pass)
+      stepBack(gradient, t, rows.prefix(count), gradients, &waiting, weights, pass)
       if var product = cell.gradientProduct(gradient.gates, gradient.extra, weights) {
         product.mask = mask
         waiting = Waiting(product: product, rows: count)
@@ -103,7 +103,7 @@ extension RecurrentRun {
   }
 
   /// One timestep back.
-  private func takeBack(
+  private func stepBack(
     _ gradient: CellStepGradient, _ t: Int, _ rows: Range<Int>, _ gradients: Gradients,
     _ waiting: inout Waiting, _ weights: CellWeights, _ pass: Pass
   ) {
@@ -194,7 +194,7 @@ extension RecurrentRun {
   }
 
   /// Adds the gradient of what `putOut` put out.
-  private func takeIn(
+  private func addOutputGradient(
     _ dHidden: Rows, _ t: Int, _ step: Int, _ firsts: UnsafePointer<Int32>, _ validity: Validity?,
     _ rows: Range<Int>, _ pass: Pass
   ) {

@@ -8,7 +8,7 @@ extension RecurrentRun {
   func walk(_ rows: Range<Int>, _ pass: Pass) {
     joinScores(rows, pass)
     let validity = validity(pass)
-    let schedule = schedule(rows, validity, pass) { $0 > 0 }
+    let schedule = schedule(rows, validity, pass) { $0 != Mark.none }
     let weights = weights.views
     if pass.isTraining {
       drawMasks(rows, pass)
@@ -35,7 +35,7 @@ extension RecurrentRun {
         let next = self.state(entering: step + 1, schedule, rows, pass)
         if count > 0 {
           let gates = gates(t, from: projected.lowerBound, rows, pass)
-          take(
+          stepForward(
             t, rows.prefix(count), gates, from: state, to: next, validity, weights,
             pass.scratch + scheduleSize(rows.count), pass)
         }
@@ -50,12 +50,12 @@ extension RecurrentRun {
         putOut(state.hidden, live, t, step, schedule.firsts, validity, rows, pass)
       }
     }
-    mark(schedule, rows, pass)
+    setMarks(schedule, rows, pass)
     finish(rows, pass)
   }
 
   /// One timestep of the rows that it takes.
-  private func take(
+  private func stepForward(
     _ t: Int, _ rows: Range<Int>, _ gates: Rows, from state: State, to next: State,
     _ validity: Validity?, _ weights: CellWeights, _ scratch: MutableValues, _ pass: Pass
   ) {

@@ -53,6 +53,15 @@ final class RecurrentRun: LayerRun {
     var staysAligned = false
     let stateOffset: Int
     let randomStream: UInt64
+    /// Among the model's layers.
+    let layerIndex: Int
+  }
+
+  /// Whether a row has had a step: none, one before this window, or its first in it.
+  enum Mark {
+    static let none: Float = 0
+    static let before: Float = 1
+    static let here: Float = 2
   }
 
   /// Arrays `[B, T, …]` that forward leaves for backward. In inference `gates` has as many timesteps
@@ -100,7 +109,7 @@ final class RecurrentRun: LayerRun {
   private(set) var clearsExtra = false
   /// The parameters of a learned initial state; empty without.
   let initialStates: [PlacedParameter]
-  let gradientTaskList: RecurrentGradients
+  let parameterGradients: RecurrentGradients
   /// Flags and lengths of what counts in a sequence and in its scores; nil without scores.
   private let joined: (flags: Slot, lengths: Slot)?
 
@@ -176,7 +185,7 @@ final class RecurrentRun: LayerRun {
       )
     let parameters = placement.parameters
     initialStates = spec.initialStateNames.map { parameters($0) }
-    gradientTaskList = RecurrentGradients(spec, tape, connections, parameters, timesteps)
+    parameterGradients = RecurrentGradients(spec, tape, connections, parameters, timesteps)
     super.init()
     hasZoneout = zoneout.hidden != nil || zoneout.memory != nil
     isFused = cell.fusesProduct && !hasZoneout
@@ -236,17 +245,17 @@ final class RecurrentRun: LayerRun {
     return schedule
   }
 
-  /// In windows, whether this layer has taken a step of a row: 1 before this window, 2 in it, else 0.
+  /// In windows, whether this layer has taken a step of a row.
   private func mark(_ row: Int, _ pass: Pass) -> MutableValues? {
     guard let marks = pass.marks, let state = pass.state else { return nil }
-    return pass.state(state, row: row, offset: marks + Int(truncatingIfNeeded: to.randomStream))
+    return pass.state(state, row: row, offset: marks + to.layerIndex)
   }
 
-  func mark(_ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass) {
+  func setMarks(_ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass) {
     for (i, row) in rows.enumerated() {
       guard let mark = mark(row, pass) else { return }
       let first = Int(schedule.firsts[i])
-      mark.pointee = first < 0 ? 1 : first < timesteps ? 2 : 0
+      mark.pointee = first < 0 ? Mark.before : first < timesteps ? Mark.here : Mark.none
     }
   }
 
@@ -264,14 +273,14 @@ final class RecurrentRun: LayerRun {
 
   // MARK: Gradients of the parameters
 
-  override var gradientTasks: Int { gradientTaskList.count }
+  override var gradientTasks: Int { parameterGradients.count }
 
   override func addGradients(task: Int, batch: Int, _ pass: Pass) {
-    gradientTaskList.add(task: task, batch: batch, validity(pass), pass)
+    parameterGradients.add(task: task, batch: batch, validity(pass), pass)
   }
 
   /// Of the product with weight_ih.
-  var inputGradient: TapeColumns { gradientTaskList.input }
+  var inputGradient: TapeColumns { parameterGradients.input }
 
   // MARK: Places
 

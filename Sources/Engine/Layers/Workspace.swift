@@ -55,6 +55,8 @@ struct Placement {
   let parameters: ParameterSource
   /// Where the layer's state begins in a lane's state.
   let stateOffset: Int
+  /// Among the model's layers.
+  let layerIndex: Int
   /// A number that tells this layer's random masks from those of others.
   let randomStream: UInt64
   var reservations: Reservations

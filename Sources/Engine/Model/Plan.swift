@@ -128,7 +128,8 @@ final class Plan {
         inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),
-        stateOffset: node.stateOffset, randomStream: UInt64(index), reservations: reservations)
+        stateOffset: node.stateOffset, layerIndex: index, randomStream: UInt64(index),
+        reservations: reservations)
       let run = try node.layer.makeRun(&placement)
       reservations = placement.reservations
       for (value, place) in zip(node.outputs, placement.outputs) { places[value] = place }
