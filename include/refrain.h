@@ -189,7 +189,7 @@ const char *refrain_build_info(void);
  *
  * name  NULL or "" lists all names: kind, name, meaning. Kinds are layer, loss, optimizer,
  *       schedule, initializer and options (the option texts of functions: "trainer", "fit",
- *       "session", "evaluate", "tokenizer", "windows", "pad").
+ *       "session", "generate", "evaluate", "tokenizer", "windows", "pad").
  *       A name, such as "LSTM", gives a first line of kind, name, meaning, then a line for each
  *       option: option, type, default ("required" if there is none), meaning.
  *
@@ -468,6 +468,57 @@ void refrain_session_release(refrain_session *session);
 refrain_status refrain_session_run(refrain_session *session, const refrain_tensor *inputs,
                                    int64_t input_count, refrain_tensor *outputs,
                                    int64_t output_count);
+
+/**
+ * Generate sequences of ids: the model's own outputs, fed back to it one after the other. For language
+ * models, which go on with a text, and for decoders, which answer what an encoder has read.
+ *
+ * One input of ids is fed: by default the last. What is given for it are the prompts
+ * [batch, timesteps], with lengths if they differ: what each row begins with, at least one id, such as
+ * the one that begins every target in training. All other inputs are given whole, with lengths and
+ * masks, and read once. The model's first output must have the timesteps of the fed input and end in
+ * a softmax over ids that can be fed; it is what the next id is chosen from.
+ *
+ * inputs   one per input of the model.
+ * options  "max_length=30, end=2"; see refrain_describe("generate"). max_length must be given.
+ *            max_length=N       ids to generate at the most, the end included; prompts do not count.
+ *            end=ID             the id that ends a row; none: every row gets max_length ids.
+ *            feed=INPUT         which input is fed: its index, or its name in the notation.
+ *            beams=N            beam search with N hypotheses. 1, the default: the likeliest id each
+ *                               time, of equals the smallest.
+ *            length_penalty=α   beam search compares score / ((5 + ids) / 6)^α, the end being one of
+ *                               the ids (Wu et al. 2016); 0 by default.
+ *            temperature=T      draws each id from softmax(logits / T) instead; 0, the default, does
+ *                               not. Takes no beams.
+ *            top_k=N, top_p=P   draws among the N likeliest ids; then among the fewest likeliest that
+ *                               have the probability P together. Of equals the smaller id counts as
+ *                               the likelier.
+ *            seed=N             of the draws.
+ * ids      [batch, max_length], receives what was generated, without prompts. Behind a row's length
+ *          it is filled with the end id, or 0 without one.
+ * lengths  [batch], receives how many ids each row has before its end; max_length if none came. May
+ *          be NULL.
+ * scores   [batch], receives the sum of the log-probabilities of each row's ids, the end included,
+ *          before temperature, top_k, top_p and penalty. May be NULL.
+ *
+ * A row's ids depend on its own inputs, the options and, for draws, its position in the batch: not on
+ * other rows, nor on the number of threads. Where the model's output is NaN or infinite there is
+ * nothing to choose from: the row ends there, and its score is NaN. (In a beam search that
+ * hypothesis is given up, and a row is so only if no other is left.)
+ *
+ * The state of the streams (refrain_session_step()) is not touched. Layers that the fed input does not
+ * reach may be of any kind. On its way to the output there can be recurrent layers, whose initial
+ * states may come from others, attention of [query, memory] into a sequence that is not fed, and all
+ * layers that work on single timesteps; none that needs the fed sequence as a whole: Bidirectional,
+ * go_backwards, Pooling, attention within the fed sequence.
+ *
+ * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ARGUMENT,
+ * REFRAIN_NOTATION (of the options), REFRAIN_NAME (feed), REFRAIN_UNSUPPORTED (the model is none of
+ * these) or REFRAIN_MEMORY (it grows with beams, and with beams × max_length). Since 0.2.
+ */
+refrain_status refrain_session_generate(refrain_session *session, const refrain_tensor *inputs,
+                                        int64_t input_count, const char *options, int32_t *ids,
+                                        int64_t *lengths, float *scores);
 
 /**
  * Advance every lane by one timestep.

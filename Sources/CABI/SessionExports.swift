@@ -36,6 +36,23 @@ public func refrain_session_run(
   }
 }
 
+@_cdecl("refrain_session_generate") @implementation
+public func refrain_session_generate(
+  _ session: OpaquePointer!, _ inputs: UnsafePointer<refrain_tensor>!, _ inputCount: Int64,
+  _ options: UnsafePointer<CChar>!, _ ids: UnsafeMutablePointer<Int32>!,
+  _ lengths: UnsafeMutablePointer<Int64>!, _ scores: UnsafeMutablePointer<Float>!
+) -> refrain_status {
+  boundary {
+    let session = try CABI.session(session)
+    defer { session.arguments.removeAll() }
+    try read(inputs, inputCount, named: "inputs", into: &session.arguments.inputs)
+    try session.generate(
+      session.arguments.inputs, options: CABI.options(options),
+      into: GeneratedArrays(
+        ids: required(ids, named: "ids"), lengths: lengths, scores: scores))
+  }
+}
+
 @_cdecl("refrain_session_step") @implementation
 public func refrain_session_step(
   _ session: OpaquePointer!, _ x: UnsafePointer<Float>!, _ y: UnsafeMutablePointer<Float>!

@@ -31,11 +31,13 @@ struct SessionOptions: Sendable {
 public final class Session {
   public let model: Model
   public let lanes: Int
-  private let pool: WorkerPool
+  let pool: WorkerPool
   private let batches: Executor
   private var stream: Stream?
   /// The same, for timesteps, which borrow it: see `withStream`.
   private var lent: Unmanaged<Stream>?
+  /// Of the last generation.
+  var generator: Generator?
 
   // Filled anew by every call, so that a warm one takes no memory.
 

@@ -139,10 +139,12 @@ struct AttentionLayer: Layer {
   var keySource: Int { hasLearnedQuery ? 0 : 1 }
 
   /// With one query, learned or given, a sequence is summed up as it comes: the weights of what has come
-  /// change only by a factor. A query that changes, and weights that are given, need all keys. (Queries
-  /// could come step by step to a memory that is there from the start: only their own projection
-  /// belongs to a step.)
+  /// change only by a factor. A query that changes, and weights that are given, need all keys.
   func canStream(_ changes: [Bool]) -> Bool { stateSize > 0 && (hasLearnedQuery || !changes[0]) }
+  /// A query that changes looks into a memory that does not.
+  func canWalk(_ changes: [Bool]) -> Bool {
+    !hasLearnedQuery && changes[0] ? !changes[1] : canStream(changes)
+  }
   /// The sum of the powers so far, the largest score, and the weighted sum.
   var stateSize: Int { hasOneQuery && !returnsWeights ? 2 + memorySize : 0 }
 

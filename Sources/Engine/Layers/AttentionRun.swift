@@ -20,6 +20,10 @@ final class AttentionRun: LayerRun {
   /// Zeros in the place of a query, for an additive score of one input without a bias.
   private let noQuery: Slot
   private let projections: [Projection]
+  /// Those of a memory that a walk's queries look into: projected once, before the first step.
+  private let memoryProjections: [Projection]
+  /// Whether the queries of a walk come step by step, to a memory that is there from the start.
+  private let isWalked: Bool
   private let heads: AttentionHeads
   private let additive: AdditiveScore?
   private let context: ValuePlace
@@ -37,20 +41,24 @@ final class AttentionRun: LayerRun {
     let memory = VectorPlace(placement.inputs[layer.keySource])
     var keys = memory
     var query = layer.hasLearnedQuery ? nil : VectorPlace(placement.inputs[0])
+    let isWalked = placement.changes.map { !$0[layer.keySource] } ?? false
     var projections: [Projection] = []
+    var memoryProjections: [Projection] = []
     for (projection, weight) in zip(layer.projections, packed.packed) {
       let (index, spec) = projection
       let isKey = spec.weight == "weight_key"
       let source = placement.inputs[index]
       let target = try VectorPlace(like: source, stride: layer.scoreSize, &placement)
-      projections.append(
-        Projection(spec, weight, from: VectorPlace(source), to: target, &placement))
+      let made = Projection(spec, weight, from: VectorPlace(source), to: target, &placement)
+      if isWalked && isKey { memoryProjections.append(made) } else { projections.append(made) }
       if isKey { keys = target } else { query = target }
     }
     self.memory = memory
     self.keys = keys
     self.query = query
     self.projections = projections
+    self.memoryProjections = memoryProjections
+    self.isWalked = isWalked
     queryTimesteps = query?.timesteps ?? 1
 
     var learned: PlacedParameter?
@@ -121,10 +129,14 @@ final class AttentionRun: LayerRun {
 
   // MARK: Forward
 
+  override func prepareSteps(_ rows: Range<Int>, _ pass: Pass) {
+    for projection in memoryProjections { projection.forward(rows, pass) }
+  }
+
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for projection in projections { projection.forward(rows, pass) }
     for row in rows {
-      if let state = pass.state {
+      if let state = pass.state, !isWalked {
         step(row, state + row * pass.stateWidth + stateOffset, pass)
         continue
       }

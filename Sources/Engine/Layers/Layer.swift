@@ -66,6 +66,11 @@ protocol Layer: Sendable {
   /// Whether a window of a sequence, and the state that enters it, is all that forward and backward
   /// need. A layer that makes one value of a sequence needs more.
   var canContinue: Bool { get }
+  /// Whether it can be walked along a sequence of the model, a timestep at a time, while the inputs that
+  /// do not change, sequences among them, are there as a whole from the start.
+  ///
+  /// - Parameter changes: for each input, whether it was made of the sequence that is walked along.
+  func canWalk(_ changes: [Bool]) -> Bool
   /// Whether a sequence comes out in another order than it went in.
   var reordersTime: Bool { get }
   /// The input whose timesteps the outputs have, if it is one alone; nil if all inputs with timesteps
@@ -89,6 +94,7 @@ extension Layer {
   var canStream: Bool { true }
   func canStream(_ changes: [Bool]) -> Bool { canStream }
   var canContinue: Bool { false }
+  func canWalk(_ changes: [Bool]) -> Bool { canStream(changes) }
   var reordersTime: Bool { false }
   var timeSource: Int? { nil }
   var keySource: Int { 0 }
@@ -143,6 +149,9 @@ protocol LayerWeights: AnyObject {
 /// A class and no protocol, because a stream calls it every microsecond: a plan lends a class to the
 /// call without counting references, for which protocols know no way.
 class LayerRun {
+  /// Before the first step of a walk: computes what depends only on inputs that do not change, for
+  /// every step's forward to use.
+  func prepareSteps(_ rows: Range<Int>, _ pass: Pass) {}
   func forward(_ rows: Range<Int>, _ pass: Pass) {}
   func backward(_ rows: Range<Int>, _ pass: Pass) {}
   /// In how many parts the parameters' gradients are computed; 0 without parameters.

@@ -122,6 +122,8 @@ struct MultiHeadAttentionLayer: Layer {
   var keySource: Int { source == .itself ? 0 : 1 }
   /// A stream would have to keep the keys and values of all its timesteps.
   var canStream: Bool { false }
+  /// A query that changes looks into a memory that does not.
+  func canWalk(_ changes: [Bool]) -> Bool { source != .itself && !changes[1] }
 
   /// The maps into queries, keys and values, in this order, and into the output.
   var projections: [ProjectionSpec] {

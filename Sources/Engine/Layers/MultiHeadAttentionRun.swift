@@ -17,6 +17,9 @@ final class MultiHeadAttentionRun: LayerRun {
   private let weights: ValuePlace?
   /// Into queries, keys and values.
   private let projections: [Projection]
+  /// How many of these make what comes step by step in a walk: the queries, which look into a memory
+  /// that is there from the start. All outside of one.
+  private let steppedProjections: Int
   private let outputProjection: Projection
   private let heads: AttentionHeads
   private let scale: Float
@@ -50,6 +53,7 @@ final class MultiHeadAttentionRun: LayerRun {
     values = keys.shifted(width)
     if layer.source == .otherMemory { project(m, to: values) }
     self.projections = projections
+    steppedProjections = placement.changes == nil ? projections.count : 1
     context = try VectorPlace(like: query, stride: width, &placement)
     outputProjection = Projection(
       specs[projections.count], packed.packed[projections.count], from: context,
@@ -89,8 +93,12 @@ final class MultiHeadAttentionRun: LayerRun {
 
   // MARK: Forward
 
+  override func prepareSteps(_ rows: Range<Int>, _ pass: Pass) {
+    for projection in projections.dropFirst(steppedProjections) { projection.forward(rows, pass) }
+  }
+
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    for projection in projections { projection.forward(rows, pass) }
+    for projection in projections.prefix(steppedProjections) { projection.forward(rows, pass) }
     for row in rows {
       let valid = validKeys(row, pass)
       let count = queryCount(row, pass)

@@ -23,6 +23,11 @@ extension RecurrentLayerType {
   var parameters: [ParameterSpec] { spec.parameters(forgetGate: forgetGate) }
   var canStream: Bool { !spec.isReverse }
   var canContinue: Bool { canStream && !spec.takesInitialState }
+  /// Initial states are those of the first step.
+  func canWalk(_ changes: [Bool]) -> Bool {
+    canStream && changes.prefix(spec.sequenceCount).allSatisfy { $0 }
+      && !changes.dropFirst(spec.sequenceCount).contains(true)
+  }
   var reordersTime: Bool { spec.isReverse && spec.returnsSequences }
   var stateSize: Int { spec.cell.stateSize }
 

@@ -57,6 +57,8 @@ struct Placement {
   let stateOffset: Int
   /// Among the model's layers.
   let layerIndex: Int
+  /// In a walk, for each input, whether it changes from step to step; nil otherwise.
+  let changes: [Bool]?
   /// A number that tells this layer's random masks from those of others.
   let randomStream: UInt64
   var reservations: Reservations

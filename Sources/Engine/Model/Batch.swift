@@ -65,6 +65,13 @@ struct Batch {
     }
   }
 
+  /// Of one input, leaves its first timestep, which counts in every row: a walk begins with it.
+  mutating func keepFirstTimestep(of input: Int) {
+    inputs[input].used = 1
+    inputs[input].isFull = true
+    timesteps[input] = 1
+  }
+
   /// Becomes some rows of another batch, and no more timesteps than the longest of them.
   ///
   /// Timesteps are rounded up so that a data set has few shapes, and few plans.

@@ -45,6 +45,8 @@ struct Graph: Sendable {
   /// Indices of values.
   fileprivate(set) var inputs: [Int] = []
   fileprivate(set) var outputs: [Int] = []
+  /// Inputs by the names that the notation gives them: `x` of `x = Input(ids)`, and the layer's own.
+  fileprivate(set) var inputNames: [String: Int] = [:]
   /// For inputs of ids: one more than the largest allowed.
   fileprivate(set) var vocabularies: [Int: Int] = [:]
   /// Floats of state that a stream keeps per lane.
@@ -116,11 +118,21 @@ private struct GraphBuilder {
       lines.append(line)
       graph.outputs = values
     }
+    nameInputs()
     graph.notation = lines.joined(separator: "\n")
     // Names in place of positions may have made the text longer than one that can be read back.
     if graph.notation.utf8.count > source.utf8.count { _ = try parseProgram(graph.notation) }
     try checkWhole(last)
     return graph
+  }
+
+  private mutating func nameInputs() {
+    for (index, input) in graph.inputs.enumerated() {
+      for node in graph.nodes where node.outputs == [input] { graph.inputNames[node.name] = index }
+    }
+    for (name, values) in named where values.count == 1 {
+      if let index = graph.inputs.firstIndex(of: values[0]) { graph.inputNames[name] = index }
+    }
   }
 
   private func checkWhole(_ last: Statement) throws(NotationError) {

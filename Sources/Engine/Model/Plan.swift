@@ -71,6 +71,8 @@ final class Plan {
   let validities: [ValidityPlace]
   let runs: [LayerRun]
   let turns: [Turn]
+  /// In a walk, the turns before the first step; `turns` are then those of every step.
+  let turnsOnce: [Turn]
   /// What the layers give, in their order.
   let given: [ValuePlace]
   let joins: [Join]
@@ -83,7 +85,7 @@ final class Plan {
   let scratch: Int
 
   /// - Parameter timesteps: for each input, 1 where it has no time axis.
-  init(_ model: Model, _ key: Key, isTraining: Bool, shardRows: Int) throws {
+  init(_ model: Model, _ key: Key, isTraining: Bool, shardRows: Int, walk: Walk? = nil) throws {
     let graph = model.graph
     self.key = key
     var reservations = Reservations(batch: key.capacity)
@@ -121,27 +123,35 @@ final class Plan {
     }
 
     var tasks: [GradientTask] = []
+    var nodes: [Node] = []
+    var isOnce: [Bool] = []
     for (index, node) in graph.nodes.enumerated() {
+      let role = walk?.roles[index] ?? .step
+      guard role != .left else { continue }
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
         isTraining: isTraining, rowsPerCall: shardRows, name: node.name,
         inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),
-        stateOffset: node.stateOffset, layerIndex: index, randomStream: UInt64(index),
-        reservations: reservations)
+        stateOffset: node.stateOffset, layerIndex: index,
+        changes: role == .step ? walk.map { walk in node.inputs.map { walk.changes[$0] } } : nil,
+        randomStream: UInt64(index), reservations: reservations)
       let run = try node.layer.makeRun(&placement)
       reservations = placement.reservations
       for (value, place) in zip(node.outputs, placement.outputs) { places[value] = place }
-      runs.append(run)
       if isTraining {
-        tasks += (0..<run.gradientTasks).map { GradientTask(run: index, task: $0) }
+        tasks += (0..<run.gradientTasks).map { GradientTask(run: runs.count, task: $0) }
       }
+      runs.append(run)
+      nodes.append(node)
+      isOnce.append(role == .once)
     }
     var turns: [Turn] = []
+    var turnsOnce: [Turn] = []
     var given: [ValuePlace] = []
     var joins: [Join] = []
-    for (node, run) in zip(graph.nodes, runs) {
+    for (position, node) in nodes.enumerated() {
       let (firstOutput, firstJoin) = (given.count, joins.count)
       given += node.outputs.map { places[$0] }
       for output in node.outputs {
@@ -151,15 +161,16 @@ final class Plan {
           joins.append(Join(validity: index, sources: sources))
         }
       }
-      turns.append(
-        Turn(
-          run: .passUnretained(run), outputs: firstOutput..<given.count,
-          joins: firstJoin..<joins.count))
+      let turn = Turn(
+        run: .passUnretained(runs[position]), outputs: firstOutput..<given.count,
+        joins: firstJoin..<joins.count)
+      if isOnce[position] { turnsOnce.append(turn) } else { turns.append(turn) }
     }
     self.places = places
     self.validities = validities
     self.runs = runs
     self.turns = turns
+    self.turnsOnce = turnsOnce
     self.given = given
     self.joins = joins
     inputs = graph.inputs.map { places[$0] }

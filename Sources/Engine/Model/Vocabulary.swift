@@ -7,7 +7,7 @@ public enum Vocabulary {
     + Loss.signatures + Optimizer.signatures + Schedule.signatures
     + [
       TrainerOptions.signature, FitOptions.signature, SessionOptions.signature,
-      EvaluationOptions.signature,
+      GenerationOptions.signature, EvaluationOptions.signature,
     ]
 
   public static let registry = Registry(signatures)

@@ -26,6 +26,10 @@ public struct NumberRange: Equatable, Sendable {
   public static let fraction = NumberRange(
     minimum: 0, maximum: 1, excludesMinimum: false, excludesMaximum: true,
     shown: "a number of 0 up to, but not including, 1")
+  /// 0 < x ≤ 1
+  public static let share = NumberRange(
+    minimum: 0, maximum: 1, excludesMinimum: true, excludesMaximum: false,
+    shown: "a number above 0 and up to 1")
 
   func contains(_ value: Double) -> Bool {
     (excludesMinimum ? value > minimum : value >= minimum)

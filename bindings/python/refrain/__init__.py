@@ -26,6 +26,7 @@ from .errors import (
   UnknownNameError,
   UnsupportedError,
 )
+from .generation import Generated
 from .history import History
 from .metrics import Metrics, classification_metrics, regression_metrics
 from .model import Model, load
@@ -71,6 +72,7 @@ __all__ = [
   "Entry",
   "FileError",
   "FormatError",
+  "Generated",
   "HandleError",
   "History",
   "InternalError",

@@ -198,6 +198,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
   "refrain_session_create": (Status, [ModelPointer, c_char_p, POINTER(SessionPointer)]),
   "refrain_session_release": (None, [SessionPointer]),
   "refrain_session_run": (Status, [SessionPointer, _Tensors, c_int64, _Tensors, c_int64]),
+  "refrain_session_generate": (
+    Status,
+    [SessionPointer, _Tensors, c_int64, c_char_p, Int32Pointer, Int64Pointer, FloatPointer],
+  ),
   "refrain_session_step": (Status, [SessionPointer, FloatPointer, FloatPointer]),
   "refrain_session_step_ids": (Status, [SessionPointer, Int32Pointer, FloatPointer]),
   "refrain_session_step_tensors": (Status, [SessionPointer, _Tensors, c_int64, _Tensors, c_int64]),

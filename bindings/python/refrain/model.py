@@ -15,6 +15,7 @@ from ._core import ModelCore
 from .arrays import Description
 from .dataset import ClassWeight, Lengths, Losses, ValidationData, prepare_inputs
 from .errors import ArgumentError, HandleError, UnsupportedError
+from .generation import Generated
 from .history import History
 from .metrics import Metrics
 from .notation import arguments, as_notation, option_names
@@ -421,6 +422,12 @@ class Model(_abi.Owner):
     inputs = prepare_inputs(self._core, texts_or_arrays, lengths, mask)
     with self.session(threads=threads) as session:
       return alone_or_list(session.run_batches(inputs, batch_size))
+
+  def generate(self, x: Any = None, *args: Any, threads: int = 1, **options: Any) -> Generated:
+    """Sequences of ids that the model generates; see `Session.generate` for the parameters."""
+    with self.session(threads=threads) as session:
+      generated: Generated = session.generate(x, *args, **options)
+    return generated
 
   def predict_classes(
     self,

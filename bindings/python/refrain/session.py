@@ -24,6 +24,7 @@ from .dataset import (
   prepare_inputs,
 )
 from .errors import ArgumentError, Cancelled, ShapeError
+from .generation import Generated, generation_inputs
 from .metrics import Metrics
 from .notation import arguments, as_notation, listed
 from .progress import Guard
@@ -97,6 +98,95 @@ class Session(_abi.Owner):
     _abi.library().refrain_session_run(
       self._pointer, given.pointer, given.count, received.pointer, received.count
     )
+
+  def generate(
+    self,
+    x: Any = None,
+    lengths: Lengths = None,
+    mask: Any = None,
+    *,
+    max_length: int,
+    start: npt.ArrayLike | None = None,
+    end: int | None = None,
+    feed: int | str | None = None,
+    beams: int | None = None,
+    length_penalty: float | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+  ) -> Generated:
+    """Generate sequences of ids: the model's own outputs, fed back one after the other.
+
+    The model's first output must be a softmax over ids at every timestep of the input that is fed.
+
+    Parameters
+    ----------
+    x : array, list of arrays, or texts
+        As in `run`; for the input that is fed the prompts ``[B, T]``, with which rows begin. With
+        `start`, all inputs but that one.
+    lengths, mask
+        As in `run`; the fed input takes lengths only.
+    max_length : int
+        Ids to generate at the most, the end included; prompts do not count.
+    start : int or array ``[B]``, optional
+        Instead of prompts: the id that every row begins with.
+    end : int, optional
+        The id that ends a row; without one every row gets `max_length` ids.
+    feed : int or str, optional
+        The input that is fed, by index or by its name in the notation; the last one of ids.
+    beams : int, optional
+        Hypotheses of a beam search. Without it, the likeliest id each time.
+    length_penalty : float, optional
+        Beam search compares ``score / ((5 + ids) / 6) ** length_penalty``.
+    temperature : float, optional
+        Draws each id from ``softmax(logits / temperature)`` instead.
+    top_k : int, optional
+        Draws among that many likeliest ids.
+    top_p : float, optional
+        Draws among the fewest likeliest ids that have this probability together.
+    seed : int, optional
+        Of the draws, which depend on it, the row and the position alone.
+
+    Returns
+    -------
+    Generated
+        Its `ids`, `lengths` and `scores`, and the rows as lists: `sequences`.
+    """
+    options = arguments(
+      {
+        "max_length": max_length,
+        "end": end,
+        "feed": feed,
+        "beams": beams,
+        "length_penalty": length_penalty,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+      }
+    )
+    core = self._core
+    core.synchronise()
+    inputs = generation_inputs(core, x, lengths, mask, start, feed)
+    if not 1 <= max_length < 1 << 31:
+      raise ArgumentError(f"max_length must be 1 … {(1 << 31) - 1}, found {max_length}")
+    generated = Generated(
+      np.empty((inputs.count, max_length), np.int32),
+      np.empty(inputs.count, np.int64),
+      np.empty(inputs.count, np.float32),
+    )
+    given = inputs.tensors()
+    _abi.library().refrain_session_generate(
+      self._pointer,
+      given.pointer,
+      given.count,
+      _abi.c_text(options, "options"),
+      generated.ids.ctypes.data,
+      generated.lengths.ctypes.data,
+      generated.scores.ctypes.data,
+    )
+    return generated
 
   def step(self, x: Any) -> Outputs:
     """Advance every lane by one timestep.
