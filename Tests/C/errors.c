@@ -357,6 +357,7 @@ int main(int argc, char **argv) {
   errors_in_handles();
   errors_in_models();
   errors_in_sessions();
+  errors_in_generation();
   errors_in_trainers();
   errors_in_data();
   return check_finish();

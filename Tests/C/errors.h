@@ -49,6 +49,7 @@ void begin(void);
 void errors_in_handles(void);
 void errors_in_models(void);
 void errors_in_sessions(void);
+void errors_in_generation(void);
 void errors_in_trainers(void);
 void errors_in_data(void);
 

@@ -48,6 +48,9 @@ WITH(trainer_create, refrain_trainer_create(handle, NULL, (refrain_trainer **)&s
 
 WITH(session_run, refrain_session_run(handle, &world.input, 1,
                                       (refrain_tensor[]){FLOATS(scratch.y, BATCH, CLASSES)}, 1))
+WITH(session_generate,
+     refrain_session_generate(handle, (refrain_tensor[]){IDS(world.ids, BATCH, TIMESTEPS)}, 1,
+                              "max_length=4", scratch.id, scratch.sizes, scratch.y))
 WITH(session_step, refrain_session_step(handle, world.x, scratch.y))
 WITH(session_step_ids, refrain_session_step_ids(handle, world.ids, scratch.y))
 WITH(session_step_tensors,
@@ -145,6 +148,7 @@ static const struct {
     ROW(SESSION, session_clone),
     ROW(SESSION, session_save_state),
     ROW(SESSION, session_load_state),
+    ROW(SESSION, session_generate),
     ROW(SESSION, session_evaluate),
     ROW(TRAINER, trainer_fit),
     ROW(TRAINER, trainer_forward),

@@ -175,7 +175,8 @@ final class Generator {
     let plan = try executor.prepare(batch: rows, timesteps: batch.timesteps)
     executor.setFullness(plan) { batch.inputs[$0].isFull }
     let shards = Shards.count(batch: batch.count, largest: shardRows)
-    let memories = try (0..<min(executor.pool.threads, shards)).map { _ in
+    // Any of the threads may take any of several shards.
+    let memories = try (0..<(shards > 1 ? executor.pool.threads : 1)).map { _ in
       try DecodingMemory(self, options, rows: min(batch.count, shardRows))
     }
     executor.pool.run(
