@@ -83,6 +83,17 @@
  *     label = text -> Dense(3, activation=softmax)
  *     [label, weights]
  *
+ * An encoder with its decoder is a model of two inputs: the source, and what has been written so far.
+ * In training that is the right text; afterwards refrain_session_generate() writes it.
+ *
+ *     source = Input(ids)
+ *     target = Input(ids)
+ *     [memory, h] = source -> Embedding(9000, 64) -> GRU(64, return_sequences=true, return_state=true)
+ *     words = target -> Embedding(8000, 64)
+ *     states = [words, h] -> GRU(64, return_sequences=true)
+ *     context = [states, memory] -> Attention(64)
+ *     [states, context] -> Concat -> Dense(8000, activation=softmax)
+ *
  * Option texts are a list of arguments: "epochs=5, batch_size=32". refrain_describe() lists every
  * name with its options, types, defaults and meanings. A mistake is answered with line, column,
  * a caret, and the nearest known name.
@@ -483,7 +494,8 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  * options  "max_length=30, end=2"; see refrain_describe("generate"). max_length must be given.
  *            max_length=N       ids to generate at the most, the end included; prompts do not count.
  *            end=ID             the id that ends a row; none: every row gets max_length ids.
- *            feed=INPUT         which input is fed: its index, or its name in the notation.
+ *            feed=INPUT         which input is fed: its index, or its name in the notation, or that of
+ *                               its Embedding.
  *            beams=N            beam search with N hypotheses. 1, the default: the likeliest id each
  *                               time, of equals the smallest.
  *            length_penalty=α   beam search compares score / ((5 + ids) / 6)^α, the end being one of

@@ -210,6 +210,7 @@ int main(int argc, char **argv) {
   RUN(many_lanes_step_together);
   behaviour_of_models();
   behaviour_of_training();
+  behaviour_of_generation();
   behaviour_at_the_edges();
   return check_finish();
 }

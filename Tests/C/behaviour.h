@@ -29,6 +29,7 @@ int same_bits(const float *a, const float *b, size_t count);
 
 void behaviour_of_models(void);
 void behaviour_of_training(void);
+void behaviour_of_generation(void);
 void behaviour_in_a_process(void);
 void behaviour_at_the_edges(void);
 

@@ -128,6 +128,8 @@ static void run_sessions(const refrain_model *model, const refrain_model *text, 
   LEAVES(0, refrain_session_run(session, data.inputs, 1, &out, 1));
   LEAVES(0, refrain_session_run(reader, words.inputs, 1, &out, 1));
   LEAVES(REFRAIN_SHAPE, refrain_session_run(session, &narrow, 1, &out, 1));
+  LEAVES(REFRAIN_UNSUPPORTED, refrain_session_generate(reader, words.inputs, 1, "max_length=1",
+                                                       two, NULL, NULL));
   LEAVES(REFRAIN_ARGUMENT, refrain_session_run(reader, &far, 1, &out, 1));
   LEAVES(REFRAIN_NULL_POINTER, refrain_session_run(session, NULL, 1, &out, 1));
   LEAVES(REFRAIN_HANDLE, refrain_session_run((refrain_session *)model, data.inputs, 1, &out, 1));

@@ -154,7 +154,7 @@ static void options_of_generation(void) {
       {"max_length=4, feed=65536", REFRAIN_NOTATION, "feed"},
       {"max_length=4, feed=source", REFRAIN_ARGUMENT, "feed"},
       {"max_length=4, feed=sauce", REFRAIN_NAME, "'source'"},
-      {"max_length=4, feed=target", REFRAIN_NAME, "target"},
+      {"max_length=4, feed=states", REFRAIN_NAME, "states"},
       {"max_length=4, feed=''", REFRAIN_NAME, ""},
       {"max_length=4, max_length=4", REFRAIN_NOTATION, "max_length"},
       {"max_length", REFRAIN_NOTATION, "column"},
@@ -176,11 +176,8 @@ static void sizes_that_cannot_be(void) {
                  1),
       "");
   static int32_t id;
-  refrain_tensor prompts = IDS(&id, (int64_t)1 << 40, 1);
-  int64_t length = 0;
-  (void)length;
+  refrain_tensor prompts = IDS(&id, INT64_MAX / 8, 1);
   begin();
-  prompts.shape[0] = INT64_MAX / 8;
   REFUSED(EITHER(REFRAIN_ARGUMENT, REFRAIN_SHAPE), "inputs",
           refrain_session_generate(session, &prompts, 1, "max_length=5", scratch.id, NULL, NULL));
 }

@@ -292,6 +292,33 @@ def test_wide_enough_beams_find_the_best_of_all_sequences(alpha):
     assert tuple(without_end.sequences[row]) == best
 
 
+def test_a_row_goes_on_as_long_as_it_may_become_better():
+  """Long sequences are penalised less, so the best may end long after a good one has."""
+  late = 0
+  for seed in range(12):
+    model = build(LANGUAGE_MODEL, seed=seed, scale=0.4)
+    generated = model.generate(
+      np.array([[1], [2]]), end=0, max_length=7, beams=3, length_penalty=3.0
+    )
+    for row, prompt in enumerate(([1], [2])):
+      expected = beam_search(Rows(model), prompt, 7, 0, 3, alpha=3.0)
+      check(generated, row, expected)
+      late += 1 < len(expected[0]) < 7
+  assert late > 3
+
+
+def test_an_end_counts_only_before_the_last_that_is_followed():
+  """One behind `beams` others is not taken, also if what is followed gets worse."""
+  differing = 0
+  for seed in range(40):
+    model = build(LANGUAGE_MODEL, seed=seed, scale=0.8)
+    generated = model.generate(np.array([[1]]), end=0, max_length=4, beams=2)
+    expected = beam_search(Rows(model), [1], 4, 0, 2)
+    check(generated, 0, expected)
+    differing += enumerated(Rows(model), [1], 4, 0, 6)[1] > expected[1] + 1e-3
+  assert differing > 0
+
+
 def test_beams_are_never_worse_than_following_the_likeliest():
   model = build(ENDINGS["attention"], seed=5, scale=0.6)
   x, lengths = sources(30)
@@ -510,7 +537,7 @@ def test_which_input_is_fed():
   x, lengths = sources(3)
   prompts = np.ones((3, 1), int)
   expected = model.generate([prompts, x], [None, lengths], feed=0, end=2, max_length=5)
-  for feed in ("target", "input"):
+  for feed in ("target", "input", "t"):
     found = model.generate([prompts, x], [None, lengths], feed=feed, end=2, max_length=5)
     np.testing.assert_array_equal(found.ids, expected.ids)
   started = model.generate(x, lengths=lengths, feed=0, start=1, end=2, max_length=5)

@@ -14,6 +14,7 @@ build/bin/stream_sensors
 build/bin/forecast
 build/bin/own_loop
 build/bin/recommend
+build/bin/reverse_words
 
 # Generated reviews: order of words decides, and both models find it.
 build/bin/reviews_train --out "$folder/demo" >"$folder/log" 2>"$folder/progress"
@@ -84,5 +85,16 @@ grep -q 'These reviews are made up' "$folder/log" ||
 example attention.py --train "$folder/tsv/train.tsv" --valid "$folder/tsv/valid.tsv" \
   --out "$folder/attention_tsv.png" --epochs 1
 [ -s "$folder/attention_tsv.png" ] || fail "attention.py drew nothing of a file"
+
+# Decoders: dates into ISO, and pairs of a file; words of a file in C.
+example translate.py --out "$folder/alignment.png"
+grep -q 'These dates are made up' "$folder/log" || fail "translate.py does not say that its dates are made up"
+[ -s "$folder/alignment.png" ] || fail "translate.py drew nothing"
+printf 'ab\tba\nabc\tcba\ncab\tbac\nba\tab\n' >"$folder/pairs.tsv"
+example translate.py --train "$folder/pairs.tsv" --valid "$folder/pairs.tsv" --epochs 2 --out "$folder/pairs.png"
+[ -s "$folder/pairs.png" ] || fail "translate.py drew nothing of a file"
+printf '%s\n' alpha bravo charlie delta echo foxtrot golf hotel india juliet >"$folder/words"
+build/bin/reverse_words "$folder/words" >"$folder/log" || fail "reverse_words does not take a file"
+if build/bin/reverse_words "$folder/none" 2>"$folder/message"; then fail "reverse_words took no file"; fi
 
 echo "examples: all run and find what they should"

@@ -1,7 +1,7 @@
 // Decoding+Beams.swift — beam search
 //
 // Of all continuations of a row's hypotheses by one id, the best `beams` that do not end are followed.
-// One that ends is compared with the best that ended so far, if it is among the best `beams` itself.
+// One that ends is compared with the best that ended so far, if it is better than the last of those.
 // A row is done when nothing that is followed can become better: a score only falls, so at the most it
 // stays, divided by the largest penalty. At `max_length` what is still followed takes part as it is.
 //
@@ -87,7 +87,6 @@ extension DecodingWalk {
     for rank in 0..<best.count where search.scores.count < beams {
       let new = best[rank]
       if let end = options.end, new.id == Int32(end) {
-        guard rank < beams else { continue }
         search.offer(
           Result(
             rank: new.score / penalty(length), score: new.score, length: search.length,

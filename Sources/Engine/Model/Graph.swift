@@ -45,7 +45,8 @@ struct Graph: Sendable {
   /// Indices of values.
   fileprivate(set) var inputs: [Int] = []
   fileprivate(set) var outputs: [Int] = []
-  /// Inputs by the names that the notation gives them: `x` of `x = Input(ids)`, and the layer's own.
+  /// Inputs by the names that the notation gives them: that of their value or of its embedding, `x` of
+  /// `x = Input(ids)` and of `x = Embedding(100, 8)`, and the layer's own.
   fileprivate(set) var inputNames: [String: Int] = [:]
   /// For inputs of ids: one more than the largest allowed.
   fileprivate(set) var vocabularies: [Int: Int] = [:]
@@ -131,7 +132,9 @@ private struct GraphBuilder {
       for node in graph.nodes where node.outputs == [input] { graph.inputNames[node.name] = index }
     }
     for (name, values) in named where values.count == 1 {
-      if let index = graph.inputs.firstIndex(of: values[0]) { graph.inputNames[name] = index }
+      let embedding = graph.nodes.first { $0.outputs == values && $0.layer is EmbeddingLayer }
+      let value = embedding?.inputs[0] ?? values[0]
+      if let index = graph.inputs.firstIndex(of: value) { graph.inputNames[name] = index }
     }
   }
 
