@@ -277,9 +277,7 @@ def test_ids_that_the_embedding_masks_leave_the_state_as_it_is():
 def test_wide_enough_beams_find_the_best_of_all_sequences(alpha):
   model = build("Embedding(4, 3) -> GRU(5, return_sequences=true) -> Dense(4, activation=softmax)")
   prompts = np.array([[1], [2], [3]])
-  generated = model.generate(
-    prompts, end=0, max_length=4, beams=4**4, length_penalty=alpha
-  )
+  generated = model.generate(prompts, end=0, max_length=4, beams=4**4, length_penalty=alpha)
   for row, prompt in enumerate(prompts.tolist()):
     check(generated, row, enumerated(Rows(model), prompt, 4, 0, 4, alpha))
   without_end = model.generate(prompts, max_length=3, beams=4**3)
@@ -361,7 +359,8 @@ def test_later_positions_have_draws_of_their_own():
 
 
 @pytest.mark.parametrize(
-  ("top_k", "top_p"), [(1, None), (3, None), (99, None), (None, 0.6), (None, 1.0), (4, 0.7), (2, 1e-9)]
+  ("top_k", "top_p"),
+  [(1, None), (3, None), (99, None), (None, 0.6), (None, 1.0), (4, 0.7), (2, 1e-9)],
 )
 def test_draws_stay_within_the_likeliest(top_k, top_p):
   model = build(LANGUAGE_MODEL, scale=0.5)
@@ -479,7 +478,9 @@ def test_one_id():
 
 
 def test_a_vocabulary_of_one():
-  model = refrain.Model("Embedding(1, 2) -> GRU(3, return_sequences=true) -> Dense(1, activation=softmax)")
+  model = refrain.Model(
+    "Embedding(1, 2) -> GRU(3, return_sequences=true) -> Dense(1, activation=softmax)"
+  )
   for options in ({}, {"beams": 3}, {"temperature": 1.0}):
     generated = model.generate(np.zeros((2, 1), int), max_length=4, **options)
     assert generated.ids.tolist() == [[0] * 4] * 2
@@ -556,16 +557,24 @@ def test_which_input_is_fed():
 @pytest.mark.parametrize(
   ("notation", "message"),
   [
-    ("Input(3) -> GRU(4, return_sequences=true) -> Dense(3, activation=softmax)", "no input of ids"),
+    (
+      "Input(3) -> GRU(4, return_sequences=true) -> Dense(3, activation=softmax)",
+      "no input of ids",
+    ),
     ("Embedding(5, 3) -> GRU(4) -> Dense(5, activation=softmax)", "timesteps"),
     ("Embedding(5, 3) -> GRU(4, return_sequences=true) -> Dense(5)", "softmax"),
-    ("Embedding(5, 3) -> GRU(4, return_sequences=true) -> Dense(6, activation=softmax)", "6 classes"),
     (
-      "Embedding(5, 3) -> Bidirectional(GRU(4, return_sequences=true)) -> Dense(5, activation=softmax)",
+      "Embedding(5, 3) -> GRU(4, return_sequences=true) -> Dense(6, activation=softmax)",
+      "6 classes",
+    ),
+    (
+      """x = Embedding(5, 3) -> Bidirectional(GRU(4, return_sequences=true))
+      x -> Dense(5, activation=softmax)""",
       "bidirectional needs the whole",
     ),
     (
-      "Embedding(5, 3) -> GRU(4, return_sequences=true, go_backwards=true) -> Dense(5, activation=softmax)",
+      """x = Embedding(5, 3) -> GRU(4, return_sequences=true, go_backwards=true)
+      x -> Dense(5, activation=softmax)""",
       "gru needs the whole",
     ),
     (
@@ -603,7 +612,8 @@ def test_which_input_is_fed():
 def test_models_that_cannot(notation, message):
   model = refrain.Model("\n".join(line.strip() for line in notation.splitlines()))
   inputs = [
-    np.zeros((2, 3), int) if each.is_ids else np.zeros((2, 3, 3), np.float32) for each in model.inputs
+    np.zeros((2, 3), int) if each.is_ids else np.zeros((2, 3, 3), np.float32)
+    for each in model.inputs
   ]
   with pytest.raises(refrain.UnsupportedError, match=message):
     model.generate(inputs if len(inputs) > 1 else inputs[0], max_length=4)

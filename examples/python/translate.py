@@ -5,14 +5,14 @@
 
 A bidirectional GRU reads a text. Another GRU writes its translation: it begins with what the first
 said at its ends, and before every letter looks back at all that the first said (Bahdanau et al.
-2015). In training it is shown the right letters so far; afterwards `generate` gives it back its own,
-the likeliest each time, or by beam search. The picture shows how much it looked at which letter of
-the source (from left to right) when it wrote which letter (from top to bottom).
+2015). In training it is shown the right letters so far; afterwards `generate` gives it back its
+own, the likeliest each time, or by beam search. The picture shows how much it looked at which
+letter of the source (from left to right) when it wrote which letter (from top to bottom).
 
 Data are lines of source<TAB>target in UTF-8. Without them the texts are made up: dates as people
-write them, to be written as 2031-03-09, in which nearly every part stands somewhere else. Those that
-are measured were not in training, and beside them stands the same network without attention. On
-dates the program ends with status 1 if attention does not get 95 of 100 wholly right.
+write them, to be written as 2031-03-09, in which nearly every part stands somewhere else. Those
+that are measured were not in training, and beside them stands the same network without attention.
+On dates the program ends with status 1 if attention does not get 95 of 100 wholly right.
 """
 
 import argparse

@@ -36,8 +36,7 @@ class Generated:
   def sequences(self) -> list[list[int]]:
     """The ids of each row up to its length."""
     return [
-      row[:length].tolist()
-      for row, length in zip(self.ids, self.lengths.tolist(), strict=True)
+      row[:length].tolist() for row, length in zip(self.ids, self.lengths.tolist(), strict=True)
     ]
 
 
