@@ -520,13 +520,14 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  *
  * The state of the streams (refrain_session_step()) is not touched. Layers that the fed input does not
  * reach may be of any kind. On its way to the output there can be recurrent layers, whose initial
- * states may come from others, attention of [query, memory] into a sequence that is not fed, and all
- * layers that work on single timesteps; none that needs the fed sequence as a whole: Bidirectional,
- * go_backwards, Pooling, attention within the fed sequence.
+ * states may come from others, attention of [query, memory] into a sequence that is not fed, causal
+ * MultiHeadAttention, and all layers that work on single timesteps; none that needs the fed sequence
+ * as a whole: Bidirectional, go_backwards, Pooling, other attention within the fed sequence.
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ARGUMENT,
  * REFRAIN_NOTATION (of the options), REFRAIN_NAME (feed), REFRAIN_UNSUPPORTED (the model is none of
- * these) or REFRAIN_MEMORY (it grows with beams, and with beams × max_length). Since 0.2.
+ * these) or REFRAIN_MEMORY (it takes more with beams, and then or with causal attention
+ * with max_length, too). Since 0.2.
  */
 refrain_status refrain_session_generate(refrain_session *session, const refrain_tensor *inputs,
                                         int64_t input_count, const char *options, int32_t *ids,

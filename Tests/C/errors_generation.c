@@ -175,6 +175,15 @@ static void sizes_that_cannot_be(void) {
       make_model("Embedding(7, 3) -> GRU(4, return_sequences=true) -> Dense(7, activation=softmax)",
                  1),
       "");
+  refrain_session *looks_back = make_session(
+      make_model("Embedding(7, 64) -> MultiHeadAttention(2, causal=true) -> Dense(7, "
+                 "activation=softmax)",
+                 1),
+      "");
+  refrain_tensor ids = IDS(world.ids, BATCH, TIMESTEPS);
+  REFUSED(REFRAIN_MEMORY, "bytes",
+          refrain_session_generate(looks_back, &ids, 1, "max_length=2147483647", scratch.id, NULL,
+                                   NULL));
   static int32_t id;
   refrain_tensor prompts = IDS(&id, INT64_MAX / 8, 1);
   begin();
@@ -200,7 +209,7 @@ static void models_that_do_not_generate(void) {
       {"Embedding(7, 3) -> Bidirectional(GRU(4, return_sequences=true)) -> Dense(7, "
        "activation=softmax)",
        "bidirectional"},
-      {"Embedding(7, 4) -> MultiHeadAttention(2, causal=true) -> Dense(7, activation=softmax)",
+      {"Embedding(7, 4) -> MultiHeadAttention(2) -> Dense(7, activation=softmax)",
        "multiheadattention"},
   };
   for (int64_t i = 0; i < COUNT_OF(wrong); i++) {

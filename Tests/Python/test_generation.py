@@ -63,6 +63,18 @@ ENDINGS = {
     all = [v, t] -> RepeatVector
     m = [all, t] -> Multiply
     [m, t] -> Concat -> RNN(5, return_sequences=true) -> Dense(7, activation=softmax)""",
+  "looking back at what was written": """
+    source = Input(ids)
+    target = Input(ids)
+    [memory, h] = source -> Embedding(9, 6) -> GRU(6, return_sequences=true, return_state=true)
+    t = target -> Embedding(7, 6, mask_zero=true)
+    [back, seen] = t -> LayerNorm -> MultiHeadAttention(3, causal=true, return_weights=true)
+    x = [t, back] -> Add
+    states = [x, h] -> GRU(6, return_sequences=true)
+    again = states -> MultiHeadAttention(2, key_size=2, causal=true, use_bias=false)
+    context = [again, memory] -> MultiHeadAttention(2)
+    y = [states, again, context] -> Concat -> Dense(7, activation=softmax)
+    [y, seen]""",
   "outputs that need the whole": """
     source = Input(ids)
     target = Input(ids)
@@ -255,6 +267,23 @@ def test_a_language_model_goes_on_with_prompts_of_different_lengths():
     prompt = prompts[row, :length].tolist()
     check(likeliest, row, greedy(Rows(model), prompt, 7, 0))
     check(searched, row, beam_search(Rows(model), prompt, 7, 0, 3))
+
+
+def test_a_language_model_that_looks_back():
+  model = build("""
+    x = Embedding(6, 4)
+    y = x -> MultiHeadAttention(2, causal=true)
+    z = [x, y] -> Add -> LayerNorm
+    w = z -> MultiHeadAttention(1, causal=true)
+    [z, w] -> Add -> Dense(6, activation=softmax)""")
+  prompts, lengths = sources(11, 5, 6)
+  with model.session(threads=2) as session:
+    likeliest = session.generate(prompts, lengths, end=0, max_length=9)
+    searched = session.generate(prompts, lengths, end=0, max_length=9, beams=4)
+  for row, length in enumerate(lengths):
+    prompt = prompts[row, :length].tolist()
+    check(likeliest, row, greedy(Rows(model), prompt, 9, 0))
+    check(searched, row, beam_search(Rows(model), prompt, 9, 0, 4))
 
 
 def test_ids_that_the_embedding_masks_leave_the_state_as_it_is():
@@ -578,7 +607,7 @@ def test_which_input_is_fed():
       "gru needs the whole",
     ),
     (
-      "Embedding(5, 4) -> MultiHeadAttention(2, causal=true) -> Dense(5, activation=softmax)",
+      "Embedding(5, 4) -> MultiHeadAttention(2) -> Dense(5, activation=softmax)",
       "multiheadattention needs the whole",
     ),
     (

@@ -45,11 +45,13 @@ struct DecodingWalk {
   private var pass: Pass
   /// Which of the two places the states are in.
   private var isSwapped = false
+  /// Steps taken.
+  private var steps = 0
 
   private var generator: Generator { decoding.generator }
   private var plan: Plan { decoding.plan }
   private var executor: Executor { generator.executor }
-  private var stateSize: Int { generator.stateSize }
+  private var stateSize: Int { memory.stateSize }
   /// Of the workspace.
   private var all: Range<Int> { 0..<rows.count * beams }
 
@@ -69,8 +71,6 @@ struct DecodingWalk {
       for beam in 0..<beams { feed(decoding.prompts.id(source, 0), row * beams + beam) }
     }
     setInitialStates()
-    pass = executor.pass(
-      plan, worker: worker, firstRow: 0, Self.settings(memory.states.0.pointer))
     executor.prepareSteps(all, plan, pass)
   }
 
@@ -96,20 +96,15 @@ struct DecodingWalk {
 
   /// The states that enter the first step: zeros, parameters, or what other layers gave.
   private func setInitialStates() {
-    let states = memory.states.0.pointer
-    states.update(repeating: 0, count: all.count * stateSize)
     for row in all {
-      let state = states + row * stateSize
+      let state = memory.states.0.pointer + row * stateSize
+      state.update(repeating: 0, count: generator.model.graph.windowStateSize)
       generator.initialState.write(to: state)
       for given in generator.givenStates {
         let slot = plan.places[given.value].values
         (state + given.offset).update(from: pass.pointer(slot, row: row), count: slot.width)
       }
     }
-  }
-
-  private static func settings(_ state: MutableValues) -> Executor.Settings {
-    Executor.Settings(state: state, isWindow: true)
   }
 
   // MARK: Steps
@@ -120,7 +115,18 @@ struct DecodingWalk {
     UnsafeMutableRawPointer(place).storeBytes(of: id, as: Int32.self)
   }
 
-  func step() { executor.forward(all, plan, pass) }
+  mutating func step() {
+    var settings = Executor.Settings(state: states, isWindow: true)
+    settings.window = steps
+    pass = executor.pass(plan, worker: worker, firstRow: 0, settings)
+    pass.stateWidth = stateSize  // the history lies behind
+    executor.forward(all, plan, pass)
+    steps += 1
+  }
+
+  private var states: MutableValues {
+    isSwapped ? memory.states.1?.pointer ?? memory.states.0.pointer : memory.states.0.pointer
+  }
 
   func logits(_ row: Int) -> Values {
     Values(pass.pointer(plan.outputs[0].logits, row: row))
@@ -138,23 +144,16 @@ struct DecodingWalk {
     return (top, log(Double(probability)) - Double(logits[top]))
   }
 
-  /// Where states are to be written before `swapStates`.
+  /// Copies a row's state to where the next step has it, once `swapStates` is called.
   func copyState(from row: Int, to target: Int) {
     guard let second = memory.states.1 else { return }
-    let (from, to) =
-      isSwapped
-      ? (second.pointer, memory.states.0.pointer) : (memory.states.0.pointer, second.pointer)
-    (to + target * stateSize).update(from: from + row * stateSize, count: stateSize)
+    let other = isSwapped ? memory.states.0.pointer : second.pointer
+    let used = generator.model.graph.windowStateSize + steps * generator.walk.historySize
+    (other + target * stateSize).update(from: states + row * stateSize, count: used)
   }
 
   /// Goes on with the states that were copied.
-  mutating func swapStates() {
-    guard let second = memory.states.1 else { return }
-    isSwapped.toggle()
-    pass = executor.pass(
-      plan, worker: worker, firstRow: 0,
-      Self.settings(isSwapped ? second.pointer : memory.states.0.pointer))
-  }
+  mutating func swapStates() { isSwapped.toggle() }
 }
 
 // MARK: One id after another
@@ -167,7 +166,7 @@ extension DecodingWalk {
   }
 
   /// Takes the likeliest id each time, or draws one.
-  func chooseIDs() {
+  mutating func chooseIDs() {
     let (options, prompts) = (decoding.options, decoding.prompts)
     var progress = [Progress](repeating: Progress(), count: rows.count)
     var left = rows.count

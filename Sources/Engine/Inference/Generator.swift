@@ -98,8 +98,15 @@ final class Generator {
   let initialState: InitialState
   /// Values that are initial states, and where they lie in a row's state.
   let givenStates: [(value: Int, offset: Int)]
-  /// Floats that a row keeps from step to step: each is a window of its own.
-  var stateSize: Int { model.graph.windowStateSize }
+  /// Floats that a row keeps from step to step, in as many steps.
+  func stateSize(steps: Int) throws -> Int {
+    let history = try Int.product(walk.historySize, steps, of: "max_length")
+    let (size, overflow) = history.addingReportingOverflow(model.graph.windowStateSize)
+    guard !overflow else {
+      throw EngineError.memory("max_length: \(steps) timesteps take more memory than there can be")
+    }
+    return size
+  }
 
   init(_ model: Model, feed: Int, beams: Int, _ pool: WorkerPool) throws {
     let graph = model.graph
@@ -177,7 +184,10 @@ final class Generator {
     let shards = Shards.count(batch: batch.count, largest: shardRows)
     // Any of the threads may take any of several shards.
     let memories = try (0..<(shards > 1 ? executor.pool.threads : 1)).map { _ in
-      try DecodingMemory(self, options, rows: min(batch.count, shardRows))
+      try DecodingMemory(
+        self, options, rows: min(batch.count, shardRows),
+        // What is chosen last is not fed.
+        steps: prompts.timesteps - 1 + options.maxLength)
     }
     executor.pool.run(
       tasks: shards,
@@ -220,6 +230,8 @@ struct BeamLink: BitwiseCopyable {
 
 /// What one thread needs besides its workspace.
 final class DecodingMemory {
+  /// Floats of a row's state.
+  let stateSize: Int
   /// `[rows · beams, state size]`, and as much again for the rows in another order.
   let states: (AlignedBuffer<Float>, AlignedBuffer<Float>?)
   /// `[classes]`, for draws.
@@ -229,10 +241,11 @@ final class DecodingMemory {
   let continuations: AlignedBuffer<Continuation>?
   let links: AlignedBuffer<BeamLink>?
 
-  init(_ generator: Generator, _ options: GenerationOptions, rows: Int) throws {
+  init(_ generator: Generator, _ options: GenerationOptions, rows: Int, steps: Int) throws {
     let beams = options.beams
+    stateSize = try generator.stateSize(steps: steps)
     let size = try Int.product(
-      [rows, beams, generator.stateSize], of: "beams")
+      [rows, beams, stateSize], of: "beams")
     let hasBeams = beams > 1
     states = (
       try AlignedBuffer(count: size), hasBeams ? try AlignedBuffer(count: size) : nil

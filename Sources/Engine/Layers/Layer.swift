@@ -80,6 +80,8 @@ protocol Layer: Sendable {
   var keySource: Int { get }
   /// Floats of state that a stream keeps per lane.
   var stateSize: Int { get }
+  /// Floats that a walk keeps of every timestep of a row, for a layer that looks back at all of them.
+  var historySize: Int { get }
   /// What its state begins with, one after the other; zeros behind them.
   func initialState(_ source: ParameterSource) -> [PlacedParameter]
   /// What was applied last to the first output, for losses that look behind it.
@@ -99,6 +101,7 @@ extension Layer {
   var timeSource: Int? { nil }
   var keySource: Int { 0 }
   var stateSize: Int { 0 }
+  var historySize: Int { 0 }
   func initialState(_ source: ParameterSource) -> [PlacedParameter] { [] }
   var finalActivation: OutputActivation? { nil }
   func makeWeights(_ source: ParameterSource) throws -> (any LayerWeights)? { nil }

@@ -122,8 +122,10 @@ struct MultiHeadAttentionLayer: Layer {
   var keySource: Int { source == .itself ? 0 : 1 }
   /// A stream would have to keep the keys and values of all its timesteps.
   var canStream: Bool { false }
-  /// A query that changes looks into a memory that does not.
-  func canWalk(_ changes: [Bool]) -> Bool { source != .itself && !changes[1] }
+  /// A query that changes looks into a memory that does not, or back at the timesteps before.
+  func canWalk(_ changes: [Bool]) -> Bool { source == .itself ? isCausal : !changes[1] }
+  /// Keys and values, and whether the timestep counts.
+  var historySize: Int { source == .itself ? 2 * width + 1 : 0 }
 
   /// The maps into queries, keys and values, in this order, and into the output.
   var projections: [ProjectionSpec] {

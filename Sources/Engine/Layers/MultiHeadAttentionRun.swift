@@ -4,6 +4,7 @@
 // by itself, in columns of the same memory; the heads' contexts, side by side, go through the output's
 // product.
 
+import Glibc
 import Kernels
 
 final class MultiHeadAttentionRun: LayerRun {
@@ -20,6 +21,8 @@ final class MultiHeadAttentionRun: LayerRun {
   /// How many of these make what comes step by step in a walk: the queries, which look into a memory
   /// that is there from the start. All outside of one.
   private let steppedProjections: Int
+  /// In a walk along the sequence that keys and values are made of: where those of earlier timesteps are.
+  private let history: (offset: Int, stride: Int)?
   private let outputProjection: Projection
   private let heads: AttentionHeads
   private let scale: Float
@@ -54,6 +57,7 @@ final class MultiHeadAttentionRun: LayerRun {
     if layer.source == .otherMemory { project(m, to: values) }
     self.projections = projections
     steppedProjections = placement.changes == nil ? projections.count : 1
+    history = placement.changes != nil && layer.source == .itself ? placement.history : nil
     context = try VectorPlace(like: query, stride: width, &placement)
     outputProjection = Projection(
       specs[projections.count], packed.packed[projections.count], from: context,
@@ -99,6 +103,13 @@ final class MultiHeadAttentionRun: LayerRun {
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for projection in projections.prefix(steppedProjections) { projection.forward(rows, pass) }
+    if let history, let state = pass.state {
+      for row in rows {
+        look(row, back: state + row * pass.stateWidth + history.offset, history.stride, pass)
+      }
+      outputProjection.forward(rows, pass)
+      return
+    }
     for row in rows {
       let valid = validKeys(row, pass)
       let count = queryCount(row, pass)
@@ -121,6 +132,40 @@ final class MultiHeadAttentionRun: LayerRun {
       }
     }
     outputProjection.forward(rows, pass)
+  }
+
+  /// One step: keeps the timestep's keys and values, and looks at all that were kept. Powers are relative
+  /// to the largest score so far (Milakov & Gimelshein 2018), so that scores need no memory.
+  ///
+  /// - Parameter history: of timesteps that are `stride` floats apart.
+  private func look(_ row: Int, back history: MutableValues, _ stride: Int, _ pass: Pass) {
+    let (width, size) = (layer.width, layer.keySize)
+    let new = history + pass.window * stride
+    new.update(from: part(keys, 0, row, 1, pass).base, count: width)
+    (new + width).update(from: part(values, 0, row, 1, pass).base, count: width)
+    let validity = pass.validity(memory.validity)
+    new[2 * width] = validity.map { $0.row(row)[0] == 1 } ?? true ? 1 : 0
+    for head in 0..<layer.heads {
+      let query = part(queries, head, row, 1, pass).base
+      let sums = part(context, head, row, 1, pass).base
+      kernels.fill(sums, 0, count: size)
+      var (top, total) = (-Float.infinity, Float(0))
+      for t in 0...pass.window {
+        let kept = history + t * stride
+        guard kept[2 * width] == 1 else { continue }
+        let score = Float(kernels.dot(query, kept + head * size, count: size)) * scale
+        if score > top {
+          let factor = total > 0 ? exp(top - score) : 0
+          total *= factor
+          kernels.scale(sums, by: factor, sums, count: size)
+          top = score
+        }
+        let power = exp(score - top)
+        total += power
+        kernels.addScaled(kept + width + head * size, by: power, sums, count: size)
+      }
+      if total != 0 { kernels.scale(sums, by: 1 / total, sums, count: size) }
+    }
   }
 
   // MARK: Backward

@@ -59,6 +59,9 @@ struct Placement {
   let layerIndex: Int
   /// In a walk, for each input, whether it changes from step to step; nil otherwise.
   let changes: [Bool]?
+  /// In a walk, where what the layer keeps of the first timestep begins in a row's state, and floats
+  /// from one timestep to the next.
+  let history: (offset: Int, stride: Int)?
   /// A number that tells this layer's random masks from those of others.
   let randomStream: UInt64
   var reservations: Reservations
@@ -153,7 +156,8 @@ struct Pass {
   /// A stream's state `[lanes, state width]` to continue from and to leave behind; nil for whole
   /// sequences from the initial state.
   let state: MutableValues?
-  let stateWidth: Int
+  /// Floats from one row's state to the next.
+  var stateWidth: Int
   /// Which window of longer sequences this pass takes; 0 where they begin.
   let window: Int
   /// In windows, where the layers' marks begin in a row's state: one for each, whether it has taken a

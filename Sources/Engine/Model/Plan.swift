@@ -136,6 +136,7 @@ final class Plan {
         parameters: ParameterSource(store: model.parameters, layer: node.name),
         stateOffset: node.stateOffset, layerIndex: index,
         changes: role == .step ? walk.map { walk in node.inputs.map { walk.changes[$0] } } : nil,
+        history: walk.map { ($0.historyOffsets[index], $0.historySize) },
         randomStream: UInt64(index), reservations: reservations)
       let run = try node.layer.makeRun(&placement)
       reservations = placement.reservations

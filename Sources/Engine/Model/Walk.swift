@@ -4,6 +4,9 @@
 // Layers that the input does not reach, an encoder for instance, run once over whole sequences; those
 // that it reaches run at every step, with their state in memory between the steps; those that the
 // output does not need stay out. An initial state that comes from another layer is the first step's.
+//
+// A row's state is that of a window, for each step is one, and behind it the history: for one timestep
+// after the other, what layers keep of it that look back.
 
 struct Walk: Sendable {
   enum Role {
@@ -18,6 +21,10 @@ struct Walk: Sendable {
   let changes: [Bool]
   /// For each node.
   let roles: [Role]
+  /// For each node, where what it keeps of the first timestep begins in a row's state.
+  let historyOffsets: [Int]
+  /// Floats of a timestep's history.
+  let historySize: Int
 
   /// - Parameters:
   ///   - input: has timesteps.
@@ -56,5 +63,11 @@ struct Walk: Sendable {
     self.input = input
     self.changes = changes
     self.roles = roles
+    var historySize = 0
+    historyOffsets = zip(graph.nodes, roles).map { node, role in
+      defer { if role == .step { historySize += node.layer.historySize } }
+      return graph.windowStateSize + historySize
+    }
+    self.historySize = historySize
   }
 }
