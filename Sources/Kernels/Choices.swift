@@ -79,12 +79,12 @@ public struct Sampling: Sendable {
     var taken = 0
     var total = 0.0
     func take() -> Int {
-      let class_ = order[0]
+      let likeliest = order[0]
       taken += 1
       order[0] = order[count - taken]
-      order[count - taken] = class_
+      order[count - taken] = likeliest
       Self.sink(0, order, count - taken, logits)
-      return Int(class_)
+      return Int(likeliest)
     }
     if limit < count {
       while taken < limit { total += weights[take()] }
@@ -99,9 +99,9 @@ public struct Sampling: Sendable {
     for index in 0..<count { total += weights[index] }
     var sum = 0.0
     while taken < count {
-      let class_ = take()
-      sum += weights[class_]
-      if sum >= share * total { return class_ }
+      let last = take()
+      sum += weights[last]
+      if sum >= share * total { return last }
     }
     return nil
   }
