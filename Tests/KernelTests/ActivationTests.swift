@@ -9,14 +9,15 @@ let testedActivations: [Activation] = [
   Activation(.linear, alpha: 1.5), .tanh, .sigmoid, .relu,
   Activation(.hardSigmoid, alpha: 0.2, beta: 0.45), Activation(.leakyRelu, alpha: 0.3),
   Activation(.elu, alpha: 1.3), Activation(.softplus), Activation(.softsign),
-  Activation(.exponential),
+  Activation(.exponential), Activation(.thresholdedRelu, alpha: 0.8),
+  Activation(.scaledTanh, alpha: 1.7, beta: 0.6),
 ]
 
 /// The definition in Double.
 func reference(_ activation: Activation, _ x: Double) -> Double {
   let alpha = Double(activation.alpha)
   switch activation.kind {
-  case .linear: return alpha * x
+  case .linear: return alpha * x + Double(activation.beta)
   case .tanh: return tanh(x)
   case .sigmoid: return 1 / (1 + exp(-x))
   case .relu: return x < 0 ? 0 : x
@@ -28,6 +29,8 @@ func reference(_ activation: Activation, _ x: Double) -> Double {
   case .softplus: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))
   case .softsign: return x.isInfinite ? (x < 0 ? -1 : 1) : x / (1 + abs(x))
   case .exponential: return exp(x)
+  case .thresholdedRelu: return x > alpha ? x : 0
+  case .scaledTanh: return alpha * tanh(Double(activation.beta) * x)
   }
 }
 
@@ -47,17 +50,22 @@ func referenceDerivative(_ activation: Activation, _ x: Double) -> Double {
   case .softplus: return 1 / (1 + exp(-x))
   case .softsign: return 1 / ((1 + abs(x)) * (1 + abs(x)))
   case .exponential: return exp(x)
+  case .thresholdedRelu: return x > alpha ? 1 : 0
+  case .scaledTanh:
+    let beta = Double(activation.beta)
+    return alpha * beta / (cosh(beta * x) * cosh(beta * x))
   }
 }
 
 /// Largest error that the doc comments allow, in ulp.
 private func bound(_ kind: Activation.Kind) -> Double {
   switch kind {
-  case .linear, .relu, .leakyRelu: 0.51
+  case .linear, .relu, .leakyRelu, .thresholdedRelu: 0.51
   case .softsign, .exponential: 2
   case .hardSigmoid, .sigmoid: 3
   case .softplus: 4
   case .tanh: 6
+  case .scaledTanh: 8
   case .elu: 10
   }
 }

@@ -1,0 +1,235 @@
+// Trainer+Passes.swift — forward, and backward from any gradient or from the loss
+
+import Kernels
+
+extension Trainer {
+  // MARK: Forward
+
+  /// The forward pass in training mode, remembered for a backward pass.
+  public func forward(_ inputs: [TensorView], into outputs: [TensorView]) throws {
+    try candidate.take(inputs, model)
+    try requireRows(candidate)
+    try checkOutputs(outputs, model, candidate)
+    if try windowCount(candidate) != nil {
+      let copies = try KeptArrays(inputs)
+      try candidate.take(copies.views, model)
+      swap(&batch, &candidate)
+      kept = copies
+      return try forwardInWindows(into: outputs)
+    }
+    swap(&batch, &candidate)
+    let plan = try runForwardWhole()
+    guard !outputs.isEmpty else { return }
+    executor.forEachShard(
+      of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
+  }
+
+  private func forwardInWindows(into outputs: [TensorView]) throws {
+    pending = nil
+    passes += 1
+    defer { batch.showAll() }
+    try forwardWindows { _, plan, settings in
+      guard !outputs.isEmpty else { return }
+      executor.forEachShard(
+        of: batch.count, plan, settings, OutputWork(batch: batch, outputs: outputs))
+    }
+    pending = .inWindows
+  }
+
+  private func requireRows(_ batch: Batch) throws {
+    guard batch.count > 0 else {
+      throw EngineError.argument(name: "inputs", message: "expected sequences, found 0")
+    }
+  }
+
+  /// The forward pass over another batch.
+  func runForward(_ batch: Batch) throws {
+    self.batch = batch
+    try runForward()
+  }
+
+  /// The forward pass over some rows of a batch, which stay as they are until the backward pass.
+  func runForward(_ rows: UnsafeBufferPointer<Int>, of whole: Batch) throws {
+    batch.select(rows, of: whole)
+    try runForward()
+  }
+
+  /// The forward pass over `batch`. In windows it is left to the backward pass, which knows the loss.
+  private func runForward() throws {
+    pending = nil
+    guard try takesWindows() else {
+      _ = try runForwardWhole()
+      return
+    }
+    passes += 1
+    pending = .inWindows
+  }
+
+  private func runForwardWhole() throws -> Plan {
+    pending = nil
+    let plan = try executor.prepare(batch)
+    passes += 1
+    executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
+    pending = .whole(plan)
+    return plan
+  }
+
+  func settings(needsInputGradients: Bool = false, fused: UnsafePointer<Bool>? = nil)
+    -> Executor.Settings
+  {
+    Executor.Settings(
+      seed: options.seed, step: UInt64(passes), gradients: gradients.pointer,
+      needsInputGradients: needsInputGradients, fused: fused, state: nil)
+  }
+
+  // MARK: Backward
+
+  /// Backpropagates gradients of the outputs, which are any loss's.
+  ///
+  /// - Parameter inputGradients: one per input, nil where it is not wanted; or empty.
+  public func backward(_ outputGradients: [TensorView], into inputGradients: [TensorView?]) throws {
+    let forward = try requireForward()
+    guard outputGradients.count == model.outputCount else {
+      throw EngineError.count(
+        name: "output_gradients", expected: model.outputCount, found: outputGradients.count)
+    }
+    try checkOutputs(outputGradients, model, batch)
+    try checkInputGradients(inputGradients)
+    pending = nil
+    func run(_ plan: Plan, _ settings: Executor.Settings) {
+      executor.forEachShard(
+        of: batch.count, plan, settings,
+        BackwardWork(
+          batch: batch, outputGradients: outputGradients,
+          inputGradients: InputGradients(views: inputGradients)))
+    }
+    switch forward {
+    case .inWindows:
+      try backwardWindows(needsInputGradients: !inputGradients.isEmpty, fused: nil, run)
+    case .whole(let plan):
+      let settings = settings(needsInputGradients: !inputGradients.isEmpty)
+      run(plan, settings)
+      executor.addGradients(batch: batch.count, plan, settings)
+    }
+    hasGradients = true
+  }
+
+  /// The trainer's loss of the last forward pass, and the backward pass from it.
+  @discardableResult
+  public func backwardLoss(
+    _ targets: [TensorView], sampleWeights: TensorView?, into inputGradients: [TensorView?]
+  ) throws -> Double {
+    guard let objective else { throw EngineError.order("the trainer was made without a loss") }
+    let targets = Targets(views: targets, sampleWeights: sampleWeights)
+    var loaded: Objective.Loaded?
+    if case .whole(let plan) = try requireForward() {
+      loaded = Objective.Loaded(
+        plan: plan, pass: executor.pass(plan, worker: 0, firstRow: 0, settings()))
+    }
+    try objective.check(targets, batch, loaded)
+    try checkInputGradients(inputGradients)
+    return try backward(objective, targets, gradientScale: 1, into: inputGradients).loss
+  }
+
+  /// Losses and gradients of the pending forward pass, from targets that were checked.
+  func backward(
+    _ objective: Objective, _ targets: Targets, gradientScale: Double,
+    into inputGradients: [TensorView?]
+  ) throws -> LossSums {
+    let forward = try requireForward()
+    pending = nil
+    guard case .whole(let plan) = forward else {
+      return try backwardWindows(
+        objective, targets, gradientScale: gradientScale, into: inputGradients)
+    }
+    batchSums.total.clear()
+    objective.divisors(
+      into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
+      executor.pass(plan, worker: 0, firstRow: 0, settings()))
+    objective.applyReductions(to: &batchSums.total)
+    objective.scales(
+      into: &batchSums.scales, divisors: batchSums.total.divisors, factor: gradientScale)
+    try objective.fused.withUnsafeBufferPointer { fused in
+      let settings = settings(
+        needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
+      try addLosses(objective, targets, plan, settings, into: inputGradients)
+      executor.addGradients(batch: batch.count, plan, settings)
+      hasGradients = true
+    }
+    return batchSums.total
+  }
+
+  /// Adds the losses of a pass to the batch's, and goes back from them.
+  func addLosses(
+    _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings,
+    into inputGradients: [TensorView?]
+  ) throws {
+    let scales = batchSums.scales
+    batchSums.addShards(executor.shardCount(batch.count)) { shards in
+      executor.forEachShard(
+        of: batch.count, plan, settings,
+        LossWork(
+          objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
+          inputGradients: InputGradients(views: inputGradients)))
+    }
+    guard batchSums.total.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
+  }
+
+  private func requireForward() throws -> Pending {
+    guard let pending else {
+      throw EngineError.order("a backward pass needs a forward pass before it, and uses it up")
+    }
+    return pending
+  }
+
+  /// Lets no backward pass follow the last forward pass.
+  func forgetForward() { pending = nil }
+
+  private func checkInputGradients(_ views: [TensorView?]) throws {
+    guard views.isEmpty || views.count == model.inputCount else {
+      throw EngineError.count(
+        name: "input_gradients", expected: model.inputCount, found: views.count)
+    }
+    for (index, view) in views.enumerated() {
+      guard let view else { continue }
+      let shape = model.inputShape(index)
+      guard shape.type == .float else {
+        throw EngineError.argument(
+          name: view.name, message: "an input of ids has no gradient; set its data to NULL")
+      }
+      try view.check(shape, batch: batch.count, timesteps: batch.inputs[index].timesteps)
+    }
+  }
+
+  // MARK: Numbers that stopped being finite
+
+  /// An error that names the step and the first layer, forward, then backward, with such a number.
+  func notFinite(_ what: String, _ plan: Plan) -> EngineError {
+    let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
+    let step = "update \(updates + 1)"
+    func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
+      slot.isNone || place.type == .ids
+        || kernels.isFinite(pass.pointer(slot), count: batch.count * place.width)
+    }
+    for node in model.graph.nodes {
+      let places = node.outputs.map { plan.places[$0] }
+      if let entry = model.parameters.entries.first(where: {
+        $0.name.hasPrefix(node.name + ".")
+          && !kernels.isFinite(model.parameters.pointer($0), count: $0.count)
+      }) {
+        return .notFinite("\(step): \(what) is not finite, and so is a value of \(entry.name)")
+      }
+      if !places.allSatisfy({ isFinite($0, $0.values) && isFinite($0, $0.logits) }) {
+        return .notFinite(
+          "\(step): \(what) is not finite; the first such values are in layer \(node.name)")
+      }
+    }
+    for node in model.graph.nodes.reversed() {
+      if !node.outputs.map({ plan.places[$0] }).allSatisfy({ isFinite($0, $0.gradients) }) {
+        return .notFinite(
+          "\(step): \(what) is not finite; the first such gradients are in layer \(node.name)")
+      }
+    }
+    return .notFinite("\(step): \(what) is not finite, though all layers' values are")
+  }
+}
