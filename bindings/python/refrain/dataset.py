@@ -322,10 +322,9 @@ class Preparation:
 
   def __call__(self, data: Data) -> ArrayData:
     inputs = prepare_inputs(self.core, data.x, data.lengths, data.mask)
-    outputs = self.core.outputs
     if data.y is None:
       raise ArgumentError("y is missing")
-    outputs, losses = outputs_with_losses(outputs, self.losses)
+    outputs, losses = outputs_with_losses(self.core.outputs, self.losses)
     values = _one_for_each(data.y, len(outputs), "y")
     targets = [
       prepare_target(output, value, loss, self.core.labels)
