@@ -205,7 +205,8 @@ extension RecurrentRun {
       let y = pass.pointer(to.output.values, row: row) + to.output.column
       if let place = outputTimestep(t, step: step, row: row, first: firsts[i], validity) {
         let state = i < live ? hidden[i] : pass.pointer(tape.finalHidden, row: row)
-        (y + place * to.output.step).update(from: state, count: outputSize)
+        let target = y + place * to.output.step
+        if target != state { target.update(from: state, count: outputSize) }
       } else {
         let length = Validity.length(validity, row: row, timesteps: timesteps)
         let place = spec.isReverse && !to.staysAligned && t < length ? length - 1 - t : t

@@ -316,13 +316,25 @@ final class RecurrentRun: LayerRun {
     let final = finalState(rows, pass)
     guard left > 0 else { return final }
     guard pass.isTraining else {
-      // A step may not write where its product reads.
-      return left % 2 == 0
-        ? final : State(hidden: self.rows(tape.hidden, rows, pass), memory: final.memory)
+      // A step may not write where its product reads. A sequence is put out where it is computed.
+      let other = State(hidden: self.rows(tape.hidden, rows, pass), memory: final.memory)
+      guard schedule.isWhole, spec.returnsSequences else { return left % 2 == 0 ? final : other }
+      guard step > 0 else { return other }
+      return State(hidden: output(of: step - 1, schedule, rows, pass), memory: final.memory)
     }
     let t = schedule.timestep(step)
     return State(
       hidden: state(tape.hidden, t, rows, pass), memory: state(tape.memory, t, rows, pass))
+  }
+
+  /// Where the hidden state that leaves a step is put out, of rows that take every step.
+  private func output(
+    of step: Int, _ schedule: RecurrentSchedule, _ rows: Range<Int>, _ pass: Pass
+  ) -> Rows {
+    let t = schedule.timestep(step)
+    let place = spec.isReverse && !to.staysAligned ? timesteps - 1 - t : t
+    return self.rows(to.output.values, rows, pass)
+      .dropping(to.output.column + place * to.output.step)
   }
 
   /// A slot `[B, N]` as rows.

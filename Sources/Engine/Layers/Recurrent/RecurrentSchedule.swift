@@ -9,6 +9,8 @@ import Kernels
 struct RecurrentSchedule {
   let timesteps: Int
   let isReverse: Bool
+  /// Whether every step takes every row.
+  let isWhole: Bool
   /// The first step that takes a row, and one more than the last; equal if none does.
   private(set) var start: Int
   private(set) var end: Int
@@ -28,6 +30,7 @@ struct RecurrentSchedule {
   ) {
     self.timesteps = timesteps
     self.isReverse = isReverse
+    isWhole = validity == nil
     firsts = UnsafeMutableRawPointer(memory).bindMemory(
       to: Int32.self, capacity: Self.size(rows: rows.count, timesteps: timesteps))
     counts = firsts + rows.count
