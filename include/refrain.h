@@ -526,8 +526,8 @@ refrain_status refrain_session_run(refrain_session *session, const refrain_tenso
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ARGUMENT,
  * REFRAIN_NOTATION (of the options), REFRAIN_NAME (feed), REFRAIN_UNSUPPORTED (the model is none of
- * these) or REFRAIN_MEMORY (it takes more with beams, and then or with causal attention
- * with max_length, too). Since 0.2.
+ * these) or REFRAIN_MEMORY (what it takes grows with the beams; with beams or causal attention it
+ * grows with max_length, too). Since 0.2.
  */
 refrain_status refrain_session_generate(refrain_session *session, const refrain_tensor *inputs,
                                         int64_t input_count, const char *options, int32_t *ids,
@@ -545,8 +545,8 @@ refrain_status refrain_session_generate(refrain_session *session, const refrain_
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE (the model's input is of
  * another kind) or REFRAIN_UNSUPPORTED (the model needs whole sequences: it has a Bidirectional or
  * go_backwards layer, attention that has more than one query or gives its weights, MultiHeadAttention,
- * a RepeatVector that makes a sequence, or a recurrent layer whose initial state is an input). An input without timesteps stays the same until a lane is reset.
- * Since 0.1.
+ * a RepeatVector that makes a sequence, or a recurrent layer whose initial state is an input). An input
+ * without timesteps stays the same until a lane is reset. Since 0.1.
  */
 refrain_status refrain_session_step(refrain_session *session, const float *x, float *y);
 
