@@ -73,6 +73,12 @@ public struct StepProduct {
     self.depth = depth
   }
 
+  /// Nothing to add. `place` is any memory.
+  public static func none(_ place: Rows) -> StepProduct {
+    StepProduct(
+      input: place, weights: .packed(Values(place.base), depth: 0, panelWidth: 0), depth: 0)
+  }
+
   /// The rows from a later one on.
   public func from(_ row: Int) -> StepProduct {
     StepProduct(input: input.from(row), weights: weights, depth: depth)
@@ -102,12 +108,9 @@ public struct GradientProduct {
     GradientProduct(first.from(row), and: second?.from(row), mask: mask?.from(row))
   }
 
-  /// Nothing to add; `place` stands for the input, whose rows a step may use besides (GRUResetStep).
+  /// Nothing to add. `place` is any memory.
   public static func none(_ place: Rows, mask: Rows?) -> GradientProduct {
-    GradientProduct(
-      StepProduct(
-        input: place, weights: .packed(Values(place.base), depth: 0, panelWidth: 0), depth: 0),
-      mask: mask)
+    GradientProduct(.none(place), mask: mask)
   }
 
   /// The same mask, but nothing to add.
@@ -288,20 +291,25 @@ public struct GRUStepGradient {
 }
 
 /// The first half of a GRU whose reset gate comes before the product:
-/// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is the product's input: h₋ after recurrent dropout.
-/// The product has two gates: r and z.
+/// r = σ(a_r)  z = σ(a_z);  s = r ⊙ u, where u is h₋ after recurrent dropout. The product has two
+/// gates: r and z.
 public struct GRUResetStep {
   public var extent: StepExtent
   public var product: StepProduct
   /// `[B, 3H]`: the r and z parts, pre-activations without their product, become activations; n is
   /// left alone.
   public var gates: Rows
+  /// `[B, H]`: u.
+  public var recurrentInput: Rows
   /// `[B, H]`: s, written. 0 in invalid rows.
   public var reset: Rows
-  public init(extent: StepExtent, product: StepProduct, gates: Rows, reset: Rows) {
+  public init(
+    extent: StepExtent, product: StepProduct, gates: Rows, recurrentInput: Rows, reset: Rows
+  ) {
     self.extent = extent
     self.product = product
     self.gates = gates
+    self.recurrentInput = recurrentInput
     self.reset = reset
   }
 }

@@ -91,7 +91,8 @@ func run<Wide: FusedStep, Narrow: FusedStep>(
     if let weights = second?.weights {
       factors.second?.b.base = weights.base + unit / width * weights.vectorStride
     }
-    if rest > Wide.units - width {
+    // An activation that is looked up takes the time; it needs no second set of tiles.
+    if Wide.isUsual, rest > Wide.units - width {
       runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
       unit += Wide.units
     } else {

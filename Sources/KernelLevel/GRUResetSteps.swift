@@ -56,7 +56,7 @@ private struct FusedReset<Gate: PointwiseFunction>: FusedStep {
     let r = σ.value(gates.left.vector)
     store(r, rGate, lanes)
     store(σ.value(gates.right.vector), rGate + step.extent.hiddenSize, lanes)
-    store(r * load(step.product.input[row] + unit, lanes), reset, lanes)
+    store(r * load(step.recurrentInput[row] + unit, lanes), reset, lanes)
   }
 }
 

@@ -377,7 +377,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       withExtent(pair, size) { extent in
         level.kernels.forward(
           GRUResetStep(
-            extent: extent, product: recurrence.product, gates: gates.rows, reset: reset.rows))
+            extent: extent, product: recurrence.product, gates: gates.rows,
+            recurrentInput: recurrence.input.rows, reset: reset.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {

@@ -68,7 +68,8 @@ struct GRUCell: RecurrentCell {
     } else {
       kernels.forward(
         GRUResetStep(
-          extent: step.extent, product: first, gates: step.gates, reset: step.extra))
+          extent: step.extent, product: first, gates: step.gates,
+          recurrentInput: step.recurrentInput, reset: step.extra))
       kernels.forward(
         GRUStep(
           extent: step.extent, product: weights.last.forward.stepProduct(step.extra),

@@ -85,7 +85,7 @@ struct GRUVariantCell: RecurrentCell {
       kernels.forward(
         GRUResetStep(
           extent: step.extent, product: .none(step.recurrentInput), gates: step.gates,
-          reset: step.extra))
+          recurrentInput: step.recurrentInput, reset: step.extra))
       multiply(part: 1, weights.last, step.extra, step, weights, into: product)
       for row in 0..<step.extent.rows where step.extent.counts(row) {
         kernels.add(product[row], step.gates[row] + candidate.lowerBound, count: hiddenSize)

@@ -211,11 +211,6 @@ extension RowScalars {
   func from(_ row: Int) -> RowScalars { RowScalars(self[row], stride: stride) }
 }
 
-extension StepProduct {
-  /// Nothing to add; `place` stands for the input, whose rows a step may use besides (GRUResetStep).
-  static func none(_ place: Rows) -> StepProduct { GradientProduct.none(place, mask: nil).first }
-}
-
 extension PackedView {
   /// c `[B, N]` = start + a `[B, K]` · the matrix.
   func multiply(_ a: Rows, into c: Rows, rows: Int, start: ProductStart) {

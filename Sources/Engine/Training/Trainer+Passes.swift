@@ -142,21 +142,38 @@ extension Trainer {
       return try backwardWindows(
         objective, targets, gradientScale: gradientScale, into: inputGradients)
     }
+    let settings = settings(needsInputGradients: !inputGradients.isEmpty)
+    setDivisors(objective, targets, plan, settings)
+    try backward(
+      objective, targets, gradientScale: gradientScale, plan, settings, into: inputGradients)
+    return batchSums.total
+  }
+
+  /// What the losses of the pass in the workspace are divided by.
+  func setDivisors(
+    _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings
+  ) {
     batchSums.total.clear()
     objective.divisors(
       into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
-      executor.pass(plan, worker: 0, firstRow: 0, settings()))
+      executor.pass(plan, worker: 0, firstRow: 0, settings))
+  }
+
+  /// Losses and gradients of the pass in the workspace, once `setDivisors` was called.
+  func backward(
+    _ objective: Objective, _ targets: Targets, gradientScale: Double, _ plan: Plan,
+    _ settings: Executor.Settings, into inputGradients: [TensorView?]
+  ) throws {
     objective.applyReductions(to: &batchSums.total)
     objective.scales(
       into: &batchSums.scales, divisors: batchSums.total.divisors, factor: gradientScale)
     try objective.fused.withUnsafeBufferPointer { fused in
-      let settings = settings(
-        needsInputGradients: !inputGradients.isEmpty, fused: fused.baseAddress)
+      var settings = settings
+      settings.fused = fused.baseAddress
       try addLosses(objective, targets, plan, settings, into: inputGradients)
       executor.addGradients(batch: batch.count, plan, settings)
       hasGradients = true
     }
-    return batchSums.total
   }
 
   /// Adds the losses of a pass to the batch's, and goes back from them.

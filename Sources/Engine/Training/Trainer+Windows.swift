@@ -211,21 +211,11 @@ extension Trainer {
     var sums = LossSums(outputs: model.outputCount)
     for window in 0..<count {
       let plan = try forward(window, size: windows.size)
-      batchSums.total.clear()
-      objective.divisors(
-        into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
-        executor.pass(plan, worker: 0, firstRow: 0, windowSettings(window)))
+      let settings = windowSettings(window)
+      setDivisors(objective, targets, plan, settings)
       // Where nothing counts, there is nothing to learn.
       guard batchSums.total.divisors.contains(where: { $0 > 0 }) else { continue }
-      objective.applyReductions(to: &batchSums.total)
-      objective.scales(
-        into: &batchSums.scales, divisors: batchSums.total.divisors, factor: 1)
-      try objective.fused.withUnsafeBufferPointer { fused in
-        let settings = windowSettings(window, fused: fused.baseAddress)
-        try addLosses(objective, targets, plan, settings, into: [])
-        executor.addGradients(batch: batch.count, plan, settings)
-      }
-      hasGradients = true
+      try backward(objective, targets, gradientScale: 1, plan, settings, into: [])
       sums += batchSums.total
       try update()
     }

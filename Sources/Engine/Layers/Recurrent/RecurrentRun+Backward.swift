@@ -162,11 +162,10 @@ extension RecurrentRun {
         let (gradient, count) = part(index, of: gradients, i)
         kernels.add(pass.pointer(place.gradients, row: row), gradient, count: count)
       }
-      guard let carried = pass.stateGradients else { continue }
+      guard let array = pass.stateGradients else { continue }
       for index in 0..<stateCount {
         let (gradient, count) = part(index, of: gradients, i)
-        let lane = pass.state(carried, row: row, offset: to.stateOffset)
-        kernels.add(lane + streamOffset(index), gradient, count: count)
+        kernels.add(carried(index, in: array, row: row, pass), gradient, count: count)
       }
     }
   }
@@ -176,9 +175,8 @@ extension RecurrentRun {
     for index in 0..<stateCount {
       for (i, row) in rows.enumerated() {
         let (gradient, count) = part(index, of: gradients, i)
-        if let carried = pass.stateGradients {
-          let lane = pass.state(carried, row: row, offset: to.stateOffset)
-          (lane + streamOffset(index)).update(from: gradient, count: count)
+        if let array = pass.stateGradients {
+          carried(index, in: array, row: row, pass).update(from: gradient, count: count)
         }
         if !initialStates.isEmpty {
           let target = pass.pointer(tape.initialGradients, row: row) + streamOffset(index)

@@ -152,8 +152,7 @@ extension RecurrentRun {
       for (i, row) in rows.enumerated() {
         let (target, count) = part(index, of: state, i)
         if let state = pass.state {
-          let lane = pass.state(state, row: row, offset: to.stateOffset)
-          target.update(from: lane + streamOffset(index), count: count)
+          target.update(from: carried(index, in: state, row: row, pass), count: count)
         } else if !to.initialStates.isEmpty {
           let initial = pass.pointer(to.initialStates[index].values, row: row)
           target.update(from: initial, count: count)
@@ -228,9 +227,8 @@ extension RecurrentRun {
         if spec.returnsState {
           pass.pointer(to.finalStates[index].values, row: row).update(from: state, count: count)
         }
-        if let carried = pass.state {
-          let lane = pass.state(carried, row: row, offset: to.stateOffset)
-          (lane + streamOffset(index)).update(from: state, count: count)
+        if let array = pass.state {
+          carried(index, in: array, row: row, pass).update(from: state, count: count)
         }
       }
     }

@@ -302,6 +302,11 @@ final class RecurrentRun: LayerRun {
     index == 0 ? 0 : outputSize + (index - 1) * hiddenSize
   }
 
+  /// Where a state of a row lies in what is carried from pass to pass, or its gradient.
+  func carried(_ index: Int, in array: MutableValues, row: Int, _ pass: Pass) -> MutableValues {
+    pass.state(array, row: row, offset: to.stateOffset + streamOffset(index))
+  }
+
   func finalState(_ rows: Range<Int>, _ pass: Pass) -> State {
     State(
       hidden: self.rows(tape.finalHidden, rows, pass),
