@@ -141,16 +141,21 @@ public struct HiddenGradient {
 public struct RNNStep {
   public var extent: StepExtent
   public var product: StepProduct
-  /// `[B, H]`: a without its product on entry, h on return (of valid rows).
+  /// That of the timestep's inputs, added first, where the gates do not hold it yet.
+  public var inputProduct: StepProduct?
+  /// `[B, H]`: a without its products on entry, h on return (of valid rows). All rows may be the same
+  /// one if forward keeps no gates.
   public var gates: Rows
   public var previousHidden: Rows
   /// `[B, H]`, written.
   public var hidden: Rows
   public init(
-    extent: StepExtent, product: StepProduct, gates: Rows, previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, gates: Rows,
+    previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
     self.product = product
+    self.inputProduct = inputProduct
     self.gates = gates
     self.previousHidden = previousHidden
     self.hidden = hidden
@@ -180,8 +185,10 @@ public struct RNNStepGradient {
 public struct LSTMStep {
   public var extent: StepExtent
   public var product: StepProduct
-  /// `[B, 4H]`, order i f g o: pre-activations without their product on entry, activations on
-  /// return.
+  /// That of the timestep's inputs, added first, where the gates do not hold it yet.
+  public var inputProduct: StepProduct?
+  /// `[B, 4H]`, order i f g o: pre-activations without their products on entry, activations on
+  /// return. All rows may be the same one if forward keeps no gates.
   public var gates: Rows
   public var previousCell: Rows
   /// `[B, H]`, written. May be `previousCell`.
@@ -190,11 +197,12 @@ public struct LSTMStep {
   /// `[B, H]`, written. May be `previousHidden` if that is not the product's input.
   public var hidden: Rows
   public init(
-    extent: StepExtent, product: StepProduct, gates: Rows, previousCell: Rows, cell: Rows,
-    previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, gates: Rows,
+    previousCell: Rows, cell: Rows, previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
     self.product = product
+    self.inputProduct = inputProduct
     self.gates = gates
     self.previousCell = previousCell
     self.cell = cell

@@ -69,9 +69,12 @@ struct Paired<Step: FusedStep>: FusedStep {
 
 @inline(always)
 func run<Wide: FusedStep, Narrow: FusedStep>(
-  _ wide: Wide, _ narrow: Narrow, _ extent: StepExtent, _ product: StepProduct
+  _ wide: Wide, _ narrow: Narrow, _ extent: StepExtent, _ product: StepProduct,
+  after input: StepProduct? = nil
 ) {
-  run(wide, narrow, rows: extent.rows, hiddenSize: extent.hiddenSize, product)
+  run(
+    wide, narrow, rows: extent.rows, hiddenSize: extent.hiddenSize, input ?? product,
+    and: input == nil ? nil : product)
 }
 
 /// Runs a step over all hidden units: `wide` as far as it reaches, `narrow` for the rest.
@@ -82,31 +85,45 @@ func run<Wide: FusedStep, Narrow: FusedStep>(
   _ wide: Wide, _ narrow: Narrow, rows: Int, hiddenSize: Int, _ product: StepProduct,
   and second: StepProduct? = nil, tileRows: Int = 8
 ) {
-  let width = Vector.scalarCount
-  var factors = StepFactors(first: Factors(product), second: second.map(Factors.init))
-  var unit = 0
-  while unit < hiddenSize {
-    let rest = hiddenSize - unit
-    factors.first.b.base = product.weights.base + unit / width * product.weights.vectorStride
-    if let weights = second?.weights {
-      factors.second?.b.base = weights.base + unit / width * weights.vectorStride
-    }
-    // An activation that is looked up takes the time; it needs no second set of tiles.
-    if Wide.isUsual, rest > Wide.units - width {
-      runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
-      unit += Wide.units
-    } else {
-      runRows(narrow, rows, hiddenSize, factors, unit, min(rest, width), tileRows)
-      unit += width
+  // A tile is called often: what it needs lies at one place and is not copied.
+  withUnsafePointer(to: wide) { wide in
+    withUnsafePointer(to: narrow) { narrow in
+      withUnsafeTemporaryAllocation(of: Factors.self, capacity: 2) { memory in
+        memory.initializeElement(at: 0, to: Factors(product))
+        if let second { memory.initializeElement(at: 1, to: Factors(second)) }
+        let factors = StepFactors(rebasing: memory[..<(second == nil ? 1 : 2)])
+        runUnits(wide, narrow, rows, hiddenSize, factors, tileRows)
+      }
     }
   }
 }
 
-/// The products of a step.
-private struct StepFactors {
-  var first: Factors
-  var second: Factors?
+@inline(always)
+private func runUnits<Wide: FusedStep, Narrow: FusedStep>(
+  _ wide: UnsafePointer<Wide>, _ narrow: UnsafePointer<Narrow>, _ rows: Int, _ hiddenSize: Int,
+  _ factors: StepFactors, _ tileRows: Int
+) {
+  let width = Vector.scalarCount
+  var unit = 0
+  while unit < hiddenSize {
+    let rest = hiddenSize - unit
+    // An activation that is looked up takes the time; it needs no second set of tiles.
+    let isWide = Wide.isUsual && rest > Wide.units - width
+    if isWide {
+      runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
+    } else {
+      runRows(narrow, rows, hiddenSize, factors, unit, min(rest, width), tileRows)
+    }
+    let vectors = isWide ? Wide.units / width : 1
+    for index in factors.indices {
+      factors[index].b.base += vectors * factors[index].b.vectorStride
+    }
+    unit += vectors * width
+  }
 }
+
+/// The products of a step in the order in which they are added, with the weights of the units at hand.
+private typealias StepFactors = UnsafeMutableBufferPointer<Factors>
 
 extension Factors {
   fileprivate init(_ product: StepProduct) {
@@ -134,7 +151,8 @@ private func rowsOfTile(vectors: Int) -> Int {
 /// an activation that is looked up, makes do with small tiles: every tile is compiled for each cell.
 @inline(always)
 private func runRows<Step: FusedStep>(
-  _ step: Step, _ rows: Int, _ hiddenSize: Int, _ factors: StepFactors, _ unit: Int, _ lanes: Int,
+  _ step: UnsafePointer<Step>, _ rows: Int, _ hiddenSize: Int, _ factors: StepFactors, _ unit: Int,
+  _ lanes: Int,
   _ tileRows: Int
 ) {
   typealias Gates = Step.Gates
@@ -170,35 +188,37 @@ private func runRows<Step: FusedStep>(
 }
 
 @inline(always)
-private func prefetch<Step: FusedStep>(_ step: Step, _ rows: Range<Int>, _ unit: Int) {
-  for row in rows { step.prefetch(row, unit) }
+private func prefetch<Step: FusedStep>(_ step: UnsafePointer<Step>, _ rows: Range<Int>, _ unit: Int)
+{
+  for row in rows { step.pointee.prefetch(row, unit) }
 }
 
 @inline(never)
 private func runFullTile<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, as: T.Type
+  _ step: UnsafePointer<Step>, _ factors: StepFactors, _ row: Int, _ unit: Int, as: T.Type
 ) where T.Row == Step.Gates {
   compute(step, factors, row, unit, Step.units, as: T.self)
 }
 
 @inline(never)
 private func runTile<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+  _ step: UnsafePointer<Step>, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int,
+  as: T.Type
 ) where T.Row == Step.Gates {
   compute(step, factors, row, unit, lanes, as: T.self)
 }
 
 @inline(always)
 private func compute<Step: FusedStep, T: Tile>(
-  _ step: Step, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int, as: T.Type
+  _ step: UnsafePointer<Step>, _ factors: StepFactors, _ row: Int, _ unit: Int, _ lanes: Int,
+  as: T.Type
 ) where T.Row == Step.Gates {
-  var first = factors.first
-  first.a += row * first.aRowStride
+  let step = step.pointee
   var tile = T(start: step, row: row, unit: unit, lanes: lanes)
-  tile.addGroupedProduct(first)
-  if var second = factors.second {
-    second.a += row * second.aRowStride
-    tile.addGroupedProduct(second)
+  for index in factors.indices {
+    var product = factors[index]
+    product.a += row * product.aRowStride
+    tile.addGroupedProduct(product)
   }
   tile.finish(step, row: row, unit: unit, lanes: lanes)
 }

@@ -30,9 +30,9 @@ private func forwardLSTM(
 ) {
   let fused = FusedLSTM(step: step, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), fused, step.extent, step.product)
+    run(Paired(fused), fused, step.extent, step.product, after: step.inputProduct)
   } else {
-    run(fused, fused, step.extent, step.product)
+    run(fused, fused, step.extent, step.product, after: step.inputProduct)
   }
 }
 
@@ -47,6 +47,7 @@ private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: Fus
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
     prefetchGates(step.gates, 4, row, unit, step.extent.hiddenSize)
+    refrain_prefetch(step.previousCell[row] + unit)
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {

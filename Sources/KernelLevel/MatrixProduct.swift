@@ -77,13 +77,15 @@ extension Level {
   }
 }
 
-/// Calls `body(start, size)` for parts of nearly the same size that cover 0 ..< count.
+/// Calls `body(start, size)` for parts of nearly the same size, the larger ones first, that cover
+/// 0 ..< count.
 @inline(always)
 func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
   let parts = (count + limit - 1) / limit
   var start = 0
   for part in 0..<parts {
-    let size = (count - start) / (parts - part)
+    let left = parts - part
+    let size = (count - start + left - 1) / left
     body(start, size)
     start += size
   }

@@ -66,15 +66,35 @@ private func packScattered(
   _ source: Values, _ rowStride: Int, _ columnStride: Int, _ depth: Int, _ lanes: Int,
   _ target: MutableValues, _ targetStride: Int
 ) {
-  if lanes < Level.panelWidth {
-    for k in 0..<depth { store(.zero, target + k * targetStride, Level.panelWidth) }
+  let width = Level.panelWidth
+  guard rowStride == 1 else {
+    for k in 0..<depth {
+      for lane in 0..<width {
+        target[k * targetStride + lane] =
+          lane < lanes ? source[k * rowStride + lane * columnStride] : 0
+      }
+    }
+    return
   }
-  // Eight rows at a time: every column is read by the cache line, and so is the target written.
-  for start in stride(from: 0, to: depth, by: 8) {
-    let end = min(start + 8, depth)
-    for lane in 0..<lanes {
-      let column = source + lane * columnStride
-      for k in start..<end { target[k * targetStride + lane] = column[k * rowStride] }
+  @inline(always) func part(_ k: Int, _ count: Int) {
+    let (source, target) = (source + k, target + k * targetStride)
+    if lanes == width, count == width {
+      packSquare(source, columnStride, width, width, target, targetStride)
+    } else {
+      packSquare(source, columnStride, count, lanes, target, targetStride)
     }
   }
+  sweep(depth, part)
+}
+
+/// Rows of a panel: `count` of them, of so many columns.
+@inline(always)
+private func packSquare(
+  _ source: Values, _ columnStride: Int, _ count: Int, _ lanes: Int, _ target: MutableValues,
+  _ targetStride: Int
+) {
+  var square = Square(repeating: .zero)
+  for lane in 0..<lanes { square[lane] = load(source + lane * columnStride, count) }
+  square = transposed(square)
+  for k in 0..<count { store(square[k], target + k * targetStride, Level.panelWidth) }
 }

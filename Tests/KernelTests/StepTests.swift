@@ -161,25 +161,26 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
 @Suite struct StepTests {
   @Test(arguments: TestedLevel.all, ActivationPair.all)
   func rnn(level: TestedLevel, pair: ActivationPair) {
-    for size in hiddenSizes {
+    for (size, takesInput) in hiddenSizes.flatMap({ [($0, false), ($0, true)] }) {
       let reference = ReferenceStep(functions: pair, size: size)
       let gates = Matrix(columns: size, padding: 3, seed: 1)
       let previous = Matrix(columns: size, padding: 1, seed: 2)
       let hidden = Matrix(columns: size, padding: 2, seed: 3)
       let dHidden = Matrix(columns: size, padding: 4, seed: 4)
       let recurrence = Recurrence(level, groups: 1, size: size, seed: 20)
+      let input = takesInput ? Recurrence(level, groups: 1, size: size, seed: 40) : nil
       let later = GradientRecurrence(level, size: size, arrays: 1, hasMask: size > 9, seed: 30)
       let a = gates.copy()
       let dh = dHidden.copy()
       func activated(_ a: [Double], _ row: Int) -> [Double] {
-        reference.rnn(a: recurrence.added(to: a, row: row))
+        let a = input?.added(to: a, row: row) ?? a
+        return reference.rnn(a: recurrence.added(to: a, row: row))
       }
       withExtent(pair, size) { extent in
         level.kernels.forward(
           RNNStep(
-            extent: extent, product: recurrence.product, gates: gates.rows,
-            previousHidden: previous.rows,
-            hidden: hidden.rows))
+            extent: extent, product: recurrence.product, inputProduct: input?.product,
+            gates: gates.rows, previousHidden: previous.rows, hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {
@@ -211,26 +212,30 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
   /// In place, the new state replaces the previous one, and the gradients likewise.
   @Test(arguments: TestedLevel.all, ActivationPair.all)
   func lstm(level: TestedLevel, pair: ActivationPair) {
-    for (size, isInPlace) in hiddenSizes.flatMap({ [($0, false), ($0, true)] }) {
+    for (size, isInPlace, takesInput) in hiddenSizes.flatMap({
+      [($0, false, false), ($0, true, false), ($0, true, true)]
+    }) {
       let reference = ReferenceStep(functions: pair, size: size)
       let gates = Matrix(columns: 4 * size, padding: 3, seed: 1)
       let previousCell = Matrix(columns: size, padding: 5, seed: 2)
       let previousHidden = Matrix(columns: size, padding: 1, seed: 3)
       let recurrence = Recurrence(level, groups: 4, size: size, seed: 20)
+      let input = takesInput ? Recurrence(level, groups: 4, size: size, seed: 40) : nil
       let (a, c, h) = (gates.copy(), previousCell.copy(), previousHidden.copy())
       func lstm(_ a: [Double], _ c: [Double], _ row: Int)
         -> (gates: [Double], cell: [Double], hidden: [Double])
       {
-        reference.lstm(a: recurrence.added(to: a, row: row), c: c)
+        let a = input?.added(to: a, row: row) ?? a
+        return reference.lstm(a: recurrence.added(to: a, row: row), c: c)
       }
       let cell = isInPlace ? previousCell : Matrix(columns: size, padding: 2, seed: 4)
       let hidden = isInPlace ? previousHidden : Matrix(columns: size, padding: 6, seed: 5)
       withExtent(pair, size) { extent in
         level.kernels.forward(
           LSTMStep(
-            extent: extent, product: recurrence.product, gates: gates.rows,
-            previousCell: previousCell.rows, cell: cell.rows, previousHidden: previousHidden.rows,
-            hidden: hidden.rows))
+            extent: extent, product: recurrence.product, inputProduct: input?.product,
+            gates: gates.rows, previousCell: previousCell.rows, cell: cell.rows,
+            previousHidden: previousHidden.rows, hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {

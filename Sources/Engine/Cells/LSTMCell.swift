@@ -52,13 +52,15 @@ struct LSTMCell: RecurrentCell {
   let hiddenSize: Int
   let gateCount = 4
   let memories = ["cell"]
+  let fusesInput = true
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       LSTMStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        gates: step.gates, previousCell: step.previousMemory, cell: step.memory,
-        previousHidden: step.previousHidden, hidden: step.hidden))
+        inputProduct: step.input.map { weights.input.step.stepProduct($0) }, gates: step.gates,
+        previousCell: step.previousMemory, cell: step.memory, previousHidden: step.previousHidden,
+        hidden: step.hidden))
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

@@ -24,12 +24,14 @@ struct RNNLayer: RecurrentLayerType {
 struct RNNCell: RecurrentCell {
   let hiddenSize: Int
   let gateCount = 1
+  let fusesInput = true
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       RNNStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        gates: step.gates, previousHidden: step.previousHidden, hidden: step.hidden))
+        inputProduct: step.input.map { weights.input.step.stepProduct($0) }, gates: step.gates,
+        previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

@@ -34,6 +34,8 @@ protocol RecurrentCell: Sendable {
   /// packed for them, and backward gets the product of the timestep after it. A cell that does not
   /// fuse finds dHidden whole.
   var fusesProduct: Bool { get }
+  /// Whether they compute the inputs' product too, if forward asks for it.
+  var fusesInput: Bool { get }
   /// The rows of weight_hh that take part in each product of a timestep: one gate after the other, at
   /// most two parts; none without a recurrent product.
   var recurrentParts: [Range<Int>] { get }
@@ -58,6 +60,7 @@ extension RecurrentCell {
   var extraSize: Int { 0 }
   func scratchSize(rows: Int) -> Int { 0 }
   var fusesProduct: Bool { true }
+  var fusesInput: Bool { false }
   var gateSize: Int { gateCount * hiddenSize }
   var recurrentParts: [Range<Int>] { [0..<gateSize] }
   var separateBias: Range<Int> { 0..<0 }
@@ -144,6 +147,8 @@ struct SumGradient: Sendable {
 struct CellStep {
   let extent: StepExtent
   let gates: Rows
+  /// x, if the gates hold what is added to its product only, the same in all rows; nil otherwise.
+  let input: Rows?
   let recurrentInput: Rows
   let extra: Rows
   let previousHidden: Rows

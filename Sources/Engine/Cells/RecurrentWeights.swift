@@ -8,6 +8,8 @@ struct CellWeights {
   /// weight_ih, and what its product starts from.
   let input: WeightView
   let projectionStart: ProductStart
+  /// Gates before any product, the same in all rows: the biases' sum, or zeros.
+  let gatesStart: Rows
   /// weight_hh: the first and the last of the cell's `recurrentParts`; weight_ih again without any.
   let first: WeightView
   let last: WeightView
@@ -28,14 +30,15 @@ final class RecurrentWeights: LayerWeights {
   /// One for each of the cell's `recurrentParts`, which are two at the most.
   private let recurrent: [PackedWeight]
   private let packed: PackedWeight?
-  /// `[G·H]`: the sum of the biases that are added together; nil without biases.
-  private let biasSum: AlignedBuffer<Float>?
+  /// `[G·H]`: the sum of the biases that are added together; zeros without biases.
+  private let biasSum: AlignedBuffer<Float>
   private let biases: [PlacedParameter]
   private let separate: Range<Int>
 
   init(_ spec: RecurrentSpec, _ source: ParameterSource) throws {
     let cell = spec.cell
-    let input = try PackedWeight(source("weight_ih" + spec.suffix))
+    let input = try PackedWeight(
+      source("weight_ih" + spec.suffix), stepGates: cell.fusesInput ? cell.gateCount : nil)
     let recurrent = try cell.recurrentParts.map {
       try PackedWeight(
         source("weight_hh" + spec.suffix), part: $0,
@@ -50,31 +53,30 @@ final class RecurrentWeights: LayerWeights {
     }
     separate = cell.separateBias
     biases = spec.biasNames.map { source($0) }
-    let biasSum: AlignedBuffer<Float>? =
-      biases.isEmpty ? nil : try AlignedBuffer(count: cell.gateSize)
-    let bias = biasSum.map { Values($0.pointer) }
-    self.biasSum = biasSum
+    biasSum = try AlignedBuffer(count: cell.gateSize)
+    let bias = biases.isEmpty ? nil : Values(biasSum.pointer)
     self.input = input
     self.recurrent = recurrent
     self.packed = packed
     views = CellWeights(
       input: input.view,
       projectionStart: bias.map { cell.addsBias ? .zero : .row($0) } ?? .zero,
+      gatesStart: Rows(biasSum.pointer, stride: 0),
       first: (recurrent.first ?? input).view, last: (recurrent.last ?? input).view, bias: bias,
       separateBias: spec.hasRecurrentBias && !separate.isEmpty
         ? Values(source("bias_hh" + spec.suffix).values + separate.lowerBound) : nil,
       own: own, packed: packed?.view)
   }
 
-  func refresh(backward: Bool) throws {
-    try input.refresh(backward: backward)
-    for part in recurrent { try part.refresh(backward: backward) }
-    try packed?.refresh(backward: backward)
+  func refresh(_ forms: PackedForms) throws {
+    try input.refresh(forms)
+    for part in recurrent { try part.refresh(forms) }
+    try packed?.refresh(forms)
     views = CellWeights(
-      input: input.view, projectionStart: views.projectionStart,
+      input: input.view, projectionStart: views.projectionStart, gatesStart: views.gatesStart,
       first: (recurrent.first ?? input).view, last: (recurrent.last ?? input).view,
       bias: views.bias, separateBias: views.separateBias, own: views.own, packed: packed?.view)
-    guard let biasSum else { return }
+    guard forms.contains(.forward) else { return }
     let sum = biasSum.pointer
     kernels.fill(sum, 0, count: biasSum.count)
     for (index, bias) in biases.enumerated() {

@@ -177,7 +177,7 @@ final class Generator {
     }
     guard batch.count > 0 else { return }
     batch.keepFirstTimestep(of: feed)
-    try model.prepareWeights(backward: false)
+    try model.prepareWeights(.inference)
     let rows = try Int.product(batch.count, beams, of: "beams")
     let plan = try executor.prepare(batch: rows, timesteps: batch.timesteps)
     executor.setFullness(plan) { batch.inputs[$0].isFull }

@@ -241,7 +241,7 @@ private final class Stream {
     reset(0..<lanes)
   }
 
-  func prepare() throws { try model.prepareWeights(backward: false) }
+  func prepare() throws { try model.prepareWeights(.inference) }
 
   func requireSingle(_ type: ElementType) throws {
     guard model.inputCount == 1, model.outputCount == 1 else {

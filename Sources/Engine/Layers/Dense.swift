@@ -64,7 +64,7 @@ final class DenseWeights: LayerWeights {
     bias = layer.usesBias ? source("bias").values : nil
   }
 
-  func refresh(backward: Bool) throws { try weight.refresh(backward: backward) }
+  func refresh(_ forms: PackedForms) throws { try weight.refresh(forms) }
 }
 
 private final class DenseRun: LayerRun {

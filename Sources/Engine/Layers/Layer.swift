@@ -143,8 +143,8 @@ struct PlacedParameter {
 
 /// A layer's parameters, prepared for matrix products.
 protocol LayerWeights: AnyObject {
-  /// Packs the current values again; those that only backward needs if `backward`.
-  func refresh(backward: Bool) throws
+  /// Packs the current values again, in some forms.
+  func refresh(_ forms: PackedForms) throws
 }
 
 /// A layer placed in a workspace: what each kind of layer overrides.

@@ -49,7 +49,7 @@ final class Executor {
   /// Gets everything ready for a batch: packed weights, plan, memory, and which timesteps may not
   /// count.
   func prepare(_ batch: Batch) throws -> Plan {
-    try model.prepareWeights(backward: isTraining)
+    try model.prepareWeights(isTraining ? .training : .inference)
     let plan = try prepare(batch: batch.count, timesteps: batch.timesteps)
     setFullness(plan) { batch.inputs[$0].isFull }
     return plan

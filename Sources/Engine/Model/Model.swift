@@ -24,7 +24,7 @@ public final class Model: @unchecked Sendable {
   let weights: [(any LayerWeights)?]
 
   private let packing = Mutex()
-  /// The version of the parameters that is packed, times two, plus one if backward's packing is too.
+  /// The version of the parameters that is packed, times eight, plus the forms in which it is.
   private let packed = Atomic<Int>(0)
 
   /// - Parameter seed: nil leaves all parameters zero, for a reader who fills them.
@@ -74,19 +74,26 @@ public final class Model: @unchecked Sendable {
 
   /// Brings the packed weights up to date with the parameters. Costs a comparison when they are; of
   /// several sessions that find them stale, one packs and the others wait.
-  func prepareWeights(backward: Bool) throws {
-    if isPacked(backward: backward) { return }
+  func prepareWeights(_ forms: PackedForms) throws {
+    if arePacked(forms) { return }
     try packing.withLock {
-      if isPacked(backward: backward) { return }
+      if arePacked(forms) { return }
       let version = parameters.version
-      let includesBackward = backward || packed.load(ordering: .relaxed) & 1 == 1
-      for layer in weights { try layer?.refresh(backward: includesBackward) }
-      packed.store(version << 1 | (includesBackward ? 1 : 0), ordering: .releasing)
+      let state = packed.load(ordering: .relaxed)
+      let present = PackedForms(rawValue: state & 7)
+      // A session between two updates packs for the trainer too, whose form is kept from then on.
+      let missing =
+        state >> 3 == version
+        ? forms.subtracting(present) : forms.union(present.intersection(.backward))
+      for layer in weights { try layer?.refresh(missing) }
+      let kept = state >> 3 == version ? present : []
+      packed.store(version << 3 | kept.union(missing).rawValue, ordering: .releasing)
     }
   }
 
-  private func isPacked(backward: Bool) -> Bool {
+  private func arePacked(_ forms: PackedForms) -> Bool {
     let state = packed.load(ordering: .acquiring)
-    return state >> 1 == parameters.version && (state & 1 == 1 || !backward)
+    return state >> 3 == parameters.version
+      && PackedForms(rawValue: state & 7).isSuperset(of: forms)
   }
 }

@@ -102,8 +102,8 @@ final class ProjectionWeights: LayerWeights {
     packed = try specs.map { try PackedWeight(source($0.weight), part: $0.rows) }
   }
 
-  func refresh(backward: Bool) throws {
-    for weight in packed { try weight.refresh(backward: backward) }
+  func refresh(_ forms: PackedForms) throws {
+    for weight in packed { try weight.refresh(forms) }
   }
 }
 

@@ -71,8 +71,8 @@ final class BidirectionalWeights: LayerWeights {
 
   init(directions: [RecurrentWeights]) { self.directions = directions }
 
-  func refresh(backward: Bool) throws {
-    for direction in directions { try direction.refresh(backward: backward) }
+  func refresh(_ forms: PackedForms) throws {
+    for direction in directions { try direction.refresh(forms) }
   }
 }
 

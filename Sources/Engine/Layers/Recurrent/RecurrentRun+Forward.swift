@@ -20,10 +20,11 @@ extension RecurrentRun {
     setInitialState(state, rows, pass)
     copyState(schedule.rest(from: schedule.start)..<rows.count, state, final)
 
+    let stepsTakeInput = stepsTakeInput(rows, pass)
     var projected = 0..<0
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
-      if !projected.contains(t) {
+      if !stepsTakeInput, !projected.contains(t) {
         let last = schedule.timestep(min(timesteps, step + projectedTimesteps) - 1)
         projected = min(t, last)..<max(t, last) + 1
         projectInputs(projected, rows, validity, weights, pass)
@@ -34,9 +35,12 @@ extension RecurrentRun {
       if schedule.start..<schedule.end ~= step {
         let next = self.state(entering: step + 1, schedule, rows, pass)
         if count > 0 {
-          let gates = gates(t, from: projected.lowerBound, rows, pass)
+          let gates =
+            stepsTakeInput
+            ? weights.gatesStart : gates(t, from: projected.lowerBound, rows, pass)
           stepForward(
-            t, rows.prefix(count), gates, from: state, to: next, validity, weights,
+            t, rows.prefix(count), gates, stepsTakeInput ? input(t, rows, pass) : nil,
+            from: state, to: next, validity, weights,
             pass.scratch + scheduleSize(rows.count), pass)
         }
         let rest = schedule.rest(from: step + 1)
@@ -54,9 +58,19 @@ extension RecurrentRun {
     finish(rows, pass)
   }
 
+  /// Whether the inputs' product is computed step by step, without ever lying in memory. A tape needs it
+  /// there; and few rows have more of it to compute at once if it goes ahead of the steps.
+  private func stepsTakeInput(_ rows: Range<Int>, _ pass: Pass) -> Bool {
+    cell.fusesInput && !pass.isTraining && (timesteps == 1 || rows.count >= 8)
+  }
+
+  private func input(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
+    self.rows(to.input.values, rows, pass).dropping(t * inputSize)
+  }
+
   /// One timestep of the rows that it takes.
   private func stepForward(
-    _ t: Int, _ rows: Range<Int>, _ gates: Rows, from state: State, to next: State,
+    _ t: Int, _ rows: Range<Int>, _ gates: Rows, _ input: Rows?, from state: State, to next: State,
     _ validity: Validity?, _ weights: CellWeights, _ scratch: MutableValues, _ pass: Pass
   ) {
     let extent = spec.extent(
@@ -69,7 +83,8 @@ extension RecurrentRun {
     let memory = zoneout.memory == nil ? next.memory : candidateMemory(t, rows, pass)
     cell.forward(
       CellStep(
-        extent: extent, gates: gates, recurrentInput: recurrentInput(state.hidden, t, rows, pass),
+        extent: extent, gates: gates, input: input,
+        recurrentInput: recurrentInput(state.hidden, t, rows, pass),
         extra: extra, previousHidden: state.hidden, hidden: next.hidden,
         previousMemory: state.memory, memory: memory, scores: scores(t, rows, pass),
         scratch: scratch),
