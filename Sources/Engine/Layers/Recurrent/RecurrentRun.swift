@@ -2,7 +2,7 @@
 //
 // The input projection of all timesteps is a product before the loop; only the recurrent part is
 // sequential. (Without training, the projection keeps some timesteps ahead of the loop, as many as
-// stay in the cache.) In training, forward writes a tape, which backward (BPTT: Werbos 1990) reads
+// stay in the cache, or the cell's step computes it: `stepsTakeInput`.) In training, forward writes a tape, which backward (BPTT: Werbos 1990) reads
 // from the last step to the first, turning activations into gradients in place; the weights'
 // gradients are then single products over the whole tape.
 //
