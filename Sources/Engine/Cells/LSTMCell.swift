@@ -58,7 +58,7 @@ struct LSTMCell: RecurrentCell {
     kernels.forward(
       LSTMStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: step.input.map { weights.input.step.stepProduct($0) }, gates: step.gates,
+        inputProduct: weights.inputProduct(step), gates: step.gates,
         previousCell: step.previousMemory, cell: step.memory, previousHidden: step.previousHidden,
         hidden: step.hidden))
   }

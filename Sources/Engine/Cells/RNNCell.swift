@@ -30,7 +30,7 @@ struct RNNCell: RecurrentCell {
     kernels.forward(
       RNNStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: step.input.map { weights.input.step.stepProduct($0) }, gates: step.gates,
+        inputProduct: weights.inputProduct(step), gates: step.gates,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
 

@@ -21,6 +21,11 @@ struct CellWeights {
   let own: InlineArray<6, Values?>
   /// The one of them that is packed.
   let packed: WeightView?
+
+  /// Of a step that is given its inputs.
+  func inputProduct(_ step: CellStep) -> StepProduct? {
+    step.input.map { input.step.stepProduct($0) }
+  }
 }
 
 final class RecurrentWeights: LayerWeights {

@@ -53,8 +53,7 @@ final class PackedWeight {
   /// - Parameters:
   ///   - part: the rows of the weight to take; all by default.
   ///   - gates: how many gates those rows are of, if forward is the product of a timestep.
-  ///   - stepGates: the same, if forward is that of whole sequences, or of a timestep in the form for
-  ///     steps.
+  ///   - stepGates: how many they are of, if there is the form for steps beside forward's.
   init(
     _ weight: PlacedParameter, part: Range<Int>? = nil, gates: Int? = nil, stepGates: Int? = nil
   ) throws {
