@@ -75,6 +75,15 @@ REFRAIN_INLINE void refrain_store_first(refrain_vector x, float *target, long la
 #endif
 }
 
+typedef double refrain_doubles __attribute__((ext_vector_type(8)));
+
+/** Eight floats as doubles. (Swift's initialiser that converts a vector is a loop over lanes.) */
+REFRAIN_INLINE refrain_doubles refrain_load_doubles(const float *source) {
+  typedef float eight __attribute__((ext_vector_type(8)));
+  typedef eight unaligned __attribute__((aligned(4), may_alias));
+  return __builtin_convertvector(*(const unaligned *)source, refrain_doubles);
+}
+
 /** Asks for a cache line that will soon be read. */
 REFRAIN_INLINE void refrain_prefetch_read(const float *place) { __builtin_prefetch(place, 0); }
 

@@ -38,9 +38,10 @@ public protocol KernelSet: SendableMetatype {
   ///     transposed matrix is packed by exchanging the two.
   ///   - panelStride: floats from one panel to the next, at least K · `panelWidth`; more if other rows
   ///     follow in the same panels.
+  ///   - sums: of the columns, on the way; none unless `columnStride` is 1.
   static func pack(
     _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, panelStride: Int,
-    into packed: MutableValues)
+    into packed: MutableValues, sums: ColumnSums)
 
   /// Packs `b` `[K, G·H]` for the steps of a cell with G gates: for the first `panelWidth` hidden
   /// units K rows, each with the vectors of all gates, then the same for the next units. Writes
@@ -125,6 +126,8 @@ public protocol KernelSet: SendableMetatype {
 
   // MARK: Reductions
 
+  /// Σ x², summed in Double in a fixed order.
+  static func sumOfSquares(_ x: Values, count: Int) -> Double
   /// Σ x · y, summed in Double in a fixed order.
   static func dot(_ x: Values, _ y: Values, count: Int) -> Double
   /// Whether every element is finite.
@@ -155,4 +158,16 @@ public protocol KernelSet: SendableMetatype {
 
   /// One update of a run of parameters with its gradients; `OptimizerStep` has the equations.
   static func update(_ step: OptimizerStep)
+}
+
+extension KernelSet {
+  /// Packs without sums.
+  public static func pack(
+    _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, panelStride: Int,
+    into packed: MutableValues
+  ) {
+    pack(
+      b, rowStride: rowStride, columnStride: columnStride, depth: depth, columns: columns,
+      panelStride: panelStride, into: packed, sums: ColumnSums())
+  }
 }

@@ -141,21 +141,23 @@ public struct HiddenGradient {
 public struct RNNStep {
   public var extent: StepExtent
   public var product: StepProduct
-  /// That of the timestep's inputs, added first, where the gates do not hold it yet.
+  /// That of the timestep's inputs, added first, where `start` does not hold it yet.
   public var inputProduct: StepProduct?
-  /// `[B, H]`: a without its products on entry, h on return (of valid rows). All rows may be the same
-  /// one if forward keeps no gates.
+  /// `[B, H]`: a without its products. All rows may be the same one.
+  public var start: Rows
+  /// `[B, H]`: h of valid rows, written if gates are kept. May be `start`.
   public var gates: Rows
   public var previousHidden: Rows
   /// `[B, H]`, written.
   public var hidden: Rows
   public init(
-    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, gates: Rows,
-    previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, start: Rows,
+    gates: Rows, previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
     self.product = product
     self.inputProduct = inputProduct
+    self.start = start
     self.gates = gates
     self.previousHidden = previousHidden
     self.hidden = hidden
@@ -185,10 +187,11 @@ public struct RNNStepGradient {
 public struct LSTMStep {
   public var extent: StepExtent
   public var product: StepProduct
-  /// That of the timestep's inputs, added first, where the gates do not hold it yet.
+  /// That of the timestep's inputs, added first, where `start` does not hold it yet.
   public var inputProduct: StepProduct?
-  /// `[B, 4H]`, order i f g o: pre-activations without their products on entry, activations on
-  /// return. All rows may be the same one if forward keeps no gates.
+  /// `[B, 4H]`, order i f g o: pre-activations without their products. All rows may be the same one.
+  public var start: Rows
+  /// `[B, 4H]`: activations of valid rows, written if gates are kept. May be `start`.
   public var gates: Rows
   public var previousCell: Rows
   /// `[B, H]`, written. May be `previousCell`.
@@ -197,12 +200,13 @@ public struct LSTMStep {
   /// `[B, H]`, written. May be `previousHidden` if that is not the product's input.
   public var hidden: Rows
   public init(
-    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, gates: Rows,
-    previousCell: Rows, cell: Rows, previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, start: Rows,
+    gates: Rows, previousCell: Rows, cell: Rows, previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
     self.product = product
     self.inputProduct = inputProduct
+    self.start = start
     self.gates = gates
     self.previousCell = previousCell
     self.cell = cell
@@ -241,7 +245,8 @@ public struct LSTMStepGradient {
 /// r = σ(a_r)  z = σ(a_z)  n = τ(a_n + r ⊙ q);  h = (1 − z) ⊙ n + z ⊙ h₋
 ///
 /// q is the candidate's recurrent part, weight_hn h₋ + bias_hn: the reset gate is applied after the
-/// product, as in cuDNN, PyTorch and Keras's default. The product has three gates: r, z and q.
+/// product, as in cuDNN, PyTorch and Keras's default. The product has three gates: r, z and q; that of
+/// the inputs has r, z and n.
 ///
 /// With `candidate` nil the term r ⊙ q is left out: then a_n has the product with r ⊙ h₋ instead
 /// (Cho et al. 2014), the product's only gate, and r and z are activations already (GRUResetStep
@@ -249,7 +254,14 @@ public struct LSTMStepGradient {
 public struct GRUStep {
   public var extent: StepExtent
   public var product: StepProduct
-  /// `[B, 3H]`, order r z n: pre-activations without their product on entry, activations on return.
+  /// That of the timestep's inputs, added first, where `start` does not hold it yet; nil with
+  /// `candidate` nil.
+  public var inputProduct: StepProduct?
+  /// `[B, 3H]`, order r z n: pre-activations without their products. All rows may be the same one if
+  /// there is an input product.
+  public var start: Rows
+  /// `[B, 3H]`: activations of valid rows, written if gates are kept; without an input product the
+  /// same as `start`. With one, the n part is written in any case: n's sum waits there for r ⊙ q.
   public var gates: Rows
   /// `[B, H]`: q, written. nil for the form with the reset before the product.
   public var candidate: Rows?
@@ -259,11 +271,13 @@ public struct GRUStep {
   /// `[B, H]`, written. May be `previousHidden` if that is not the product's input.
   public var hidden: Rows
   public init(
-    extent: StepExtent, product: StepProduct, gates: Rows, candidate: Rows?, candidateBias: Values?,
-    previousHidden: Rows, hidden: Rows
+    extent: StepExtent, product: StepProduct, inputProduct: StepProduct? = nil, start: Rows,
+    gates: Rows, candidate: Rows?, candidateBias: Values?, previousHidden: Rows, hidden: Rows
   ) {
     self.extent = extent
     self.product = product
+    self.inputProduct = inputProduct
+    self.start = start
     self.gates = gates
     self.candidate = candidate
     self.candidateBias = candidateBias

@@ -35,3 +35,19 @@ public struct RightMatrix {
     RightMatrix(base: base, rowStride: stride, vectorStride: panelWidth)
   }
 }
+
+/// Where the sums of a matrix's columns are added: two places at the most, `[N]` each. To each, rows are
+/// added one after the other.
+public struct ColumnSums {
+  public var first: MutableValues?
+  public var second: MutableValues?
+  public init(first: MutableValues? = nil, second: MutableValues? = nil) {
+    self.first = first
+    self.second = second
+  }
+
+  /// Those from a later column on.
+  public func dropping(_ columns: Int) -> ColumnSums {
+    ColumnSums(first: first.map { $0 + columns }, second: second.map { $0 + columns })
+  }
+}

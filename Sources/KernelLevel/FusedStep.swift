@@ -25,12 +25,24 @@ protocol FusedStep {
   ///   - lanes: how many there are, more than `units` less one vector.
   func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates
 
+  /// Whether `turn` changes the sums.
+  static var turns: Bool { get }
+  /// What the sums go on from between a step's two products.
+  func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates
+
   /// Takes the finished sums, and writes what the step has to write.
   func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int)
 
   /// Asks for what `start` and `finish` will read of a vector of units, where no cache near by has it:
   /// an array with all timesteps is too large for one.
   func prefetch(_ row: Int, _ unit: Int)
+}
+
+extension FusedStep {
+  @inline(always) static var turns: Bool { false }
+  @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    gates
+  }
 }
 
 /// Asks for a vector of each gate of a row.
@@ -49,6 +61,7 @@ struct Paired<Step: FusedStep>: FusedStep {
 
   @inline(always) static var units: Int { 2 * Step.units }
   @inline(always) static var isUsual: Bool { Step.isUsual }
+  @inline(always) static var turns: Bool { Step.turns }
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
     step.prefetch(row, unit)
@@ -59,6 +72,12 @@ struct Paired<Step: FusedStep>: FusedStep {
     Gates(
       first: step.start(row, unit, Step.units),
       second: step.start(row, unit + Step.units, lanes - Step.units))
+  }
+
+  @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    Gates(
+      first: step.turn(gates.first, row, unit, Step.units),
+      second: step.turn(gates.second, row, unit + Step.units, lanes - Step.units))
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
@@ -109,12 +128,12 @@ private func runUnits<Wide: FusedStep, Narrow: FusedStep>(
     let rest = hiddenSize - unit
     // An activation that is looked up takes the time; it needs no second set of tiles.
     let isWide = Wide.isUsual && rest > Wide.units - width
+    let vectors = isWide ? Wide.units / width : 1
     if isWide {
       runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
     } else {
       runRows(narrow, rows, hiddenSize, factors, unit, min(rest, width), tileRows)
     }
-    let vectors = isWide ? Wide.units / width : 1
     for index in factors.indices {
       factors[index].b.base += vectors * factors[index].b.vectorStride
     }
@@ -152,8 +171,7 @@ private func rowsOfTile(vectors: Int) -> Int {
 @inline(always)
 private func runRows<Step: FusedStep>(
   _ step: UnsafePointer<Step>, _ rows: Int, _ hiddenSize: Int, _ factors: StepFactors, _ unit: Int,
-  _ lanes: Int,
-  _ tileRows: Int
+  _ lanes: Int, _ tileRows: Int
 ) {
   typealias Gates = Step.Gates
   let limit = min(tileRows, rowsOfTile(vectors: Gates.vectors))
@@ -170,7 +188,7 @@ private func runRows<Step: FusedStep>(
     let end = row + part
     if end < rows {
       prefetch(step, end..<min(end + part, rows), unit)
-    } else if unit + Step.units < hiddenSize {
+    } else if rows > 1, unit + Step.units < hiddenSize {
       prefetch(step, 0..<min(limit, rows), unit + Step.units)
     }
     switch part {
@@ -215,10 +233,20 @@ private func compute<Step: FusedStep, T: Tile>(
 ) where T.Row == Step.Gates {
   let step = step.pointee
   var tile = T(start: step, row: row, unit: unit, lanes: lanes)
-  for index in factors.indices {
+  @inline(always) func add(_ index: Int) {
     var product = factors[index]
     product.a += row * product.aRowStride
     tile.addGroupedProduct(product)
+  }
+  if Step.turns {
+    add(0)
+    if factors.count > 1 {
+      tile.turn(step, row: row, unit: unit, lanes: lanes)
+      add(1)
+    }
+  } else {
+    // One loop for all products, which is half the code.
+    for index in factors.indices { add(index) }
   }
   tile.finish(step, row: row, unit: unit, lanes: lanes)
 }

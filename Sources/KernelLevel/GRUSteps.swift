@@ -35,15 +35,15 @@ private func forwardGRU(
   }
   let fused = FusedGRU(step: step, candidate: candidate, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), fused, step.extent, step.product)
+    run(Paired(fused), fused, step.extent, step.product, after: step.inputProduct)
   } else {
-    run(fused, fused, step.extent, step.product)
+    run(fused, fused, step.extent, step.product, after: step.inputProduct)
   }
 }
 
 /// All of a GRU that resets after the product.
 private struct FusedGRU<Gate: PointwiseFunction, State: PointwiseFunction>: FusedStep {
-  /// r, z and q.
+  /// r, z and q; during the inputs' product r, z and n.
   typealias Gates = ThreeVectors
   let step: GRUStep
   let candidate: Rows
@@ -52,19 +52,31 @@ private struct FusedGRU<Gate: PointwiseFunction, State: PointwiseFunction>: Fuse
 
   @inline(always) static var units: Int { Vector.scalarCount }
   @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
+  @inline(always) static var turns: Bool { true }
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
-    prefetchGates(step.gates, 3, row, unit, step.extent.hiddenSize)
+    prefetchGates(
+      step.extent.keepsGates ? step.gates : step.start, 3, row, unit, step.extent.hiddenSize)
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
-    let r = step.gates[row] + unit
+    let r = step.start[row] + unit
     let z = r + step.extent.hiddenSize
-    let q = step.candidateBias.map { load($0 + unit, lanes) } ?? .zero
+    let n = z + step.extent.hiddenSize
     return Gates(
       left: TwoVectors(
         left: OneVector(vector: load(r, lanes)), right: OneVector(vector: load(z, lanes))),
-      right: OneVector(vector: q))
+      right: OneVector(vector: step.inputProduct == nil ? startOfQ(unit, lanes) : load(n, lanes)))
+  }
+
+  /// n's sum makes room for q's.
+  @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
+    store(gates.right.vector, step.gates[row] + 2 * step.extent.hiddenSize + unit, lanes)
+    return Gates(left: gates.left, right: OneVector(vector: startOfQ(unit, lanes)))
+  }
+
+  @inline(always) private func startOfQ(_ unit: Int, _ lanes: Int) -> Vector {
+    step.candidateBias.map { load($0 + unit, lanes) } ?? .zero
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
@@ -106,7 +118,7 @@ private struct FusedCandidate<State: PointwiseFunction>: FusedStep {
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
-    OneVector(vector: load(step.gates[row] + 2 * step.extent.hiddenSize + unit, lanes))
+    OneVector(vector: load(step.start[row] + 2 * step.extent.hiddenSize + unit, lanes))
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {

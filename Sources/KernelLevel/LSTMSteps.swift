@@ -46,13 +46,14 @@ private struct FusedLSTM<Gate: PointwiseFunction, State: PointwiseFunction>: Fus
   @inline(always) static var isUsual: Bool { Gate.isInline && State.isInline }
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
-    prefetchGates(step.gates, 4, row, unit, step.extent.hiddenSize)
+    prefetchGates(
+      step.extent.keepsGates ? step.gates : step.start, 4, row, unit, step.extent.hiddenSize)
     refrain_prefetch(step.previousCell[row] + unit)
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     let size = step.extent.hiddenSize
-    let i = step.gates[row] + unit
+    let i = step.start[row] + unit
     let f = i + size
     let g = f + size
     let o = g + size

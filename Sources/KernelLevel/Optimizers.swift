@@ -1,4 +1,7 @@
 // Optimizers.swift — parameter updates in one sweep; the equations are at OptimizerStep
+//
+// A sweep reads all its arrays before it writes one. They begin at addresses whose low 12 bits agree,
+// and a processor that compares no more than those lets a read wait for the write before it.
 
 import KernelInterface
 
@@ -28,60 +31,56 @@ extension Level {
 
 @inline(never)
 private func descend(_ step: OptimizerStep) {
-  let gradients = Gradients(step)
-  let w = step.parameters
+  let arrays = Arrays(step)
   @inline(always) func part(_ j: Int, _ lanes: Int) {
-    let g = gradients.take(j, lanes)
-    store(load(w + j, lanes) - g * step.learningRate, w + j, lanes)
+    let (w, g) = arrays.read(j, lanes)
+    arrays.write(w - g * step.learningRate, j, lanes)
   }
   sweep(step.count, part)
 }
 
 @inline(never)
 private func descend(_ step: OptimizerStep, momentum: Float, nesterov: Bool) {
-  let gradients = Gradients(step)
-  let w = step.parameters
+  let arrays = Arrays(step)
   let m = step.first.unsafelyUnwrapped
   @inline(always) func part(_ j: Int, _ lanes: Int) {
-    let g = gradients.take(j, lanes)
+    let (w, g) = arrays.read(j, lanes)
     let velocity = load(m + j, lanes) * momentum + g
-    store(velocity, m + j, lanes)
     let direction = nesterov ? g + velocity * momentum : velocity
-    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+    store(velocity, m + j, lanes)
+    arrays.write(w - direction * step.learningRate, j, lanes)
   }
   sweep(step.count, part)
 }
 
 @inline(never)
 private func rmsprop(_ step: OptimizerStep, decay: Float, momentum: Float, epsilon: Float) {
-  let gradients = Gradients(step)
-  let w = step.parameters
+  let arrays = Arrays(step)
   let v = step.second.unsafelyUnwrapped
   @inline(always) func part(_ j: Int, _ lanes: Int) {
-    let g = gradients.take(j, lanes)
+    let (w, g) = arrays.read(j, lanes)
     let square = load(v + j, lanes) * decay + g * g * (1 - decay)
-    store(square, v + j, lanes)
     var direction = g / (squareRoot(square) + epsilon)
     if momentum != 0, let m = step.first {
       direction = load(m + j, lanes) * momentum + direction
       store(direction, m + j, lanes)
     }
-    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+    store(square, v + j, lanes)
+    arrays.write(w - direction * step.learningRate, j, lanes)
   }
   sweep(step.count, part)
 }
 
 @inline(never)
 private func adagrad(_ step: OptimizerStep, epsilon: Float) {
-  let gradients = Gradients(step)
-  let w = step.parameters
+  let arrays = Arrays(step)
   let v = step.second.unsafelyUnwrapped
   @inline(always) func part(_ j: Int, _ lanes: Int) {
-    let g = gradients.take(j, lanes)
+    let (w, g) = arrays.read(j, lanes)
     let square = load(v + j, lanes) + g * g
-    store(square, v + j, lanes)
     let direction = g / (squareRoot(square) + epsilon)
-    store(load(w + j, lanes) - direction * step.learningRate, w + j, lanes)
+    store(square, v + j, lanes)
+    arrays.write(w - direction * step.learningRate, j, lanes)
   }
   sweep(step.count, part)
 }
@@ -92,46 +91,51 @@ private func adam(
   _ step: OptimizerStep, beta1: Float, beta2: Float, epsilon: Float, correction1: Float,
   correction2: Float, kept: Float
 ) {
-  let gradients = Gradients(step)
-  let w = step.parameters
+  let arrays = Arrays(step)
   let m = step.first.unsafelyUnwrapped
   let v = step.second.unsafelyUnwrapped
   let inverse1 = 1 / correction1
   let inverse2 = 1 / correction2
   @inline(always) func part(_ j: Int, _ lanes: Int) {
-    let g = gradients.take(j, lanes)
+    let (w, g) = arrays.read(j, lanes)
     let mean = load(m + j, lanes) * beta1 + g * (1 - beta1)
     let square = load(v + j, lanes) * beta2 + g * g * (1 - beta2)
+    let direction = mean * inverse1 / (squareRoot(square * inverse2) + epsilon)
     store(mean, m + j, lanes)
     store(square, v + j, lanes)
-    let direction = mean * inverse1 / (squareRoot(square * inverse2) + epsilon)
-    store(load(w + j, lanes) * kept - direction * step.learningRate, w + j, lanes)
+    arrays.write(w * kept - direction * step.learningRate, j, lanes)
   }
   sweep(step.count, part)
 }
 
-/// The gradients of a step on their way to the rule.
-private struct Gradients {
-  private let gradients: MutableValues
+/// The two arrays that every rule has: parameters and gradients.
+private struct Arrays {
   private let parameters: MutableValues
+  private let gradients: MutableValues
   private let scale: Float
   private let limit: Float
   private let decay: Float
 
   @inline(always) init(_ step: OptimizerStep) {
-    gradients = step.gradients
     parameters = step.parameters
+    gradients = step.gradients
     scale = step.gradientScale
     limit = step.clipValue
     decay = step.weightDecay
   }
 
-  /// A vector of gradients, scaled, clipped and with weight decay; zeros take its place.
-  @inline(always) func take(_ index: Int, _ lanes: Int) -> Vector {
+  /// A vector of parameters w and of their gradients g, scaled, clipped and with weight decay.
+  @inline(always) func read(_ index: Int, _ lanes: Int) -> (w: Vector, g: Vector) {
+    let w = load(parameters + index, lanes)
     let scaled = load(gradients + index, lanes) * scale
-    store(.zero, gradients + index, lanes)
     let upper = Vector(repeating: limit)
     let clipped = atLeast(atMost(scaled, upper), -upper)
-    return multiplyAdd(Vector(repeating: decay), load(parameters + index, lanes), clipped)
+    return (w, multiplyAdd(Vector(repeating: decay), w, clipped))
+  }
+
+  /// The new parameters; zeros take their gradients' place.
+  @inline(always) func write(_ w: Vector, _ index: Int, _ lanes: Int) {
+    store(w, parameters + index, lanes)
+    store(.zero, gradients + index, lanes)
   }
 }

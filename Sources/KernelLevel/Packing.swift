@@ -9,13 +9,22 @@ import KernelInterface
 extension Level {
   public static func pack(
     _ b: Values, rowStride: Int, columnStride: Int, depth: Int, columns: Int, panelStride: Int,
-    into packed: MutableValues
+    into packed: MutableValues, sums: ColumnSums
   ) {
     if columnStride == 1 {
-      for column in stride(from: 0, to: columns, by: 8 * panelWidth) {
-        packRows(
-          b + column, rowStride, depth, min(8 * panelWidth, columns - column),
-          packed + column / panelWidth * panelStride, panelStride)
+      @inline(always) func part(_ column: Int, _ vectors: Int) -> Rectangle {
+        Rectangle(
+          source: b + column, rowStride: rowStride, depth: depth,
+          target: packed + column / panelWidth * panelStride, panelStride: panelStride,
+          columns: min(vectors * panelWidth, columns - column), sums: sums.dropping(column))
+      }
+      var column = 0
+      while column + 4 * panelWidth <= columns {
+        packRows(part(column, 4), as: FourVectors.self)
+        column += 4 * panelWidth
+      }
+      for column in stride(from: column, to: columns, by: panelWidth) {
+        packRows(part(column, 1), as: OneVector.self)
       }
     } else {
       for column in stride(from: 0, to: columns, by: panelWidth) {
@@ -43,22 +52,40 @@ extension Level {
   }
 }
 
-/// Packs a few panels whose columns are neighbours: row by row, because rows may lie a page apart.
-private func packRows(
-  _ source: Values, _ rowStride: Int, _ depth: Int, _ columns: Int, _ target: MutableValues,
-  _ panelStride: Int
-) {
+/// A few panels whose columns are neighbours.
+private struct Rectangle {
+  let source: Values
+  let rowStride: Int
+  let depth: Int
+  let target: MutableValues
+  let panelStride: Int
+  let columns: Int
+  let sums: ColumnSums
+}
+
+/// Row by row, because rows may lie a page apart; four panels at a time, because a row of more panels
+/// would go to more places of one set of the cache than the set has.
+@inline(never)
+private func packRows<Row: Strip>(_ part: Rectangle, as: Row.Type) {
   let width = Level.panelWidth
-  let ahead = 8 * rowStride
-  for k in 0..<depth {
-    let row = source + k * rowStride
-    let place = target + k * width
-    @inline(always) func part(_ column: Int, _ lanes: Int) {
-      refrain_prefetch_read(row + ahead + column)
-      store(load(row + column, lanes), place + column / width * panelStride, width)
+  let one = Vector(repeating: 1)
+  var first = part.sums.first.map { Row(c: $0, columns: part.columns) } ?? .zero
+  var second = part.sums.second.map { Row(c: $0, columns: part.columns) } ?? .zero
+  var source = part.source
+  var target = part.target
+  for _ in 0..<part.depth {
+    for vector in 0..<Row.vectors {
+      refrain_prefetch_read(source + 8 * part.rowStride + vector * width)
     }
-    sweep(columns, part)
+    let row = Row(c: MutableValues(mutating: source), columns: part.columns)
+    first.add(one, row)
+    second.add(one, row)
+    row.write(to: target, vectorStride: part.panelStride)
+    source += part.rowStride
+    target += width
   }
+  if let sums = part.sums.first { first.write(to: sums, columns: part.columns) }
+  if let sums = part.sums.second { second.write(to: sums, columns: part.columns) }
 }
 
 /// Packs one panel whose columns are apart, such as those of a transposed matrix.

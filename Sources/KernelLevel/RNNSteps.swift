@@ -36,11 +36,12 @@ private struct FusedRNN<State: PointwiseFunction>: FusedStep {
   @inline(always) static var isUsual: Bool { State.isInline }
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
-    prefetchGates(step.gates, 1, row, unit, step.extent.hiddenSize)
+    prefetchGates(
+      step.extent.keepsGates ? step.gates : step.start, 1, row, unit, step.extent.hiddenSize)
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
-    OneVector(vector: load(step.gates[row] + unit, lanes))
+    OneVector(vector: load(step.start[row] + unit, lanes))
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {

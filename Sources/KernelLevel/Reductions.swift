@@ -2,20 +2,39 @@
 //
 // The order of additions depends only on the count and on the level.
 
+import CProcessor
 import KernelInterface
 
 extension Level {
-  public static func dot(_ x: Values, _ y: Values, count: Int) -> Double {
-    // Eight chains of additions, so that they do not wait for each other.
-    var sums = (SIMD4<Double>.zero, SIMD4<Double>.zero)
+  public static func sumOfSquares(_ x: Values, count: Int) -> Double {
+    // Four vectors of sums, so that additions do not wait for each other.
+    var sums = InlineArray<4, SIMD8<Double>>(repeating: .zero)
     var offset = 0
-    while offset + 8 <= count {
-      sums.0 += widen(x + offset) * widen(y + offset)
-      sums.1 += widen(x + offset + 4) * widen(y + offset + 4)
-      offset += 8
+    while offset + 32 <= count {
+      for part in 0..<4 {
+        let x = refrain_load_doubles(x + offset + 8 * part)
+        sums[part] += x * x
+      }
+      offset += 32
     }
-    let four = sums.0 + sums.1
-    var sum = (four[0] + four[2]) + (four[1] + four[3])
+    var sum = sumOfLanes((sums[0] + sums[1]) + (sums[2] + sums[3]))
+    while offset < count {
+      sum += Double(x[offset]) * Double(x[offset])
+      offset += 1
+    }
+    return sum
+  }
+
+  public static func dot(_ x: Values, _ y: Values, count: Int) -> Double {
+    // Sixteen chains of additions, so that they do not wait for each other.
+    var sums = (SIMD8<Double>.zero, SIMD8<Double>.zero)
+    var offset = 0
+    while offset + 16 <= count {
+      sums.0 += refrain_load_doubles(x + offset) * refrain_load_doubles(y + offset)
+      sums.1 += refrain_load_doubles(x + offset + 8) * refrain_load_doubles(y + offset + 8)
+      offset += 16
+    }
+    var sum = sumOfLanes(sums.0 + sums.1)
     while offset < count {
       sum += Double(x[offset]) * Double(y[offset])
       offset += 1
@@ -34,10 +53,10 @@ extension Level {
   }
 }
 
-/// Four floats as Doubles. The initialiser that converts a whole vector is a loop over lanes.
 @inline(always)
-private func widen(_ x: Values) -> SIMD4<Double> {
-  SIMD4(Double(x[0]), Double(x[1]), Double(x[2]), Double(x[3]))
+private func sumOfLanes(_ x: SIMD8<Double>) -> Double {
+  let four = x.lowHalf + x.highHalf
+  return (four[0] + four[2]) + (four[1] + four[3])
 }
 
 /// A sum over a run, vector by vector: in float within blocks of 64 vectors and in Double beyond, so

@@ -18,6 +18,8 @@ protocol Strip {
   static var groups: Int { get }
   init(c: MutableValues, columns: Int)
   func write(to c: MutableValues, columns: Int)
+  /// Whole vectors, `vectorStride` floats apart.
+  func write(to c: MutableValues, vectorStride: Int)
   /// self += a · b
   mutating func add(_ a: Vector, _ b: Self)
 }
@@ -39,6 +41,9 @@ struct OneVector: Strip {
   @inline(always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
   @inline(always) func write(to c: MutableValues, columns: Int) {
     store(vector, c, columns)
+  }
+  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
+    store(vector, c, Vector.scalarCount)
   }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     vector = multiplyAdd(a, b.vector, vector)
@@ -75,6 +80,10 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
     left.write(to: c, columns: Self.leftColumns)
     right.write(to: c + Self.leftColumns, columns: columns - Self.leftColumns)
   }
+  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
+    left.write(to: c, vectorStride: vectorStride)
+    right.write(to: c + Left.vectors * vectorStride, vectorStride: vectorStride)
+  }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     left.add(a, b.left)
     right.add(a, b.right)
@@ -107,6 +116,9 @@ struct Twins<Half: Strip>: Strip {
   @inline(always) func write(to c: MutableValues, columns: Int) {
     strips.write(to: c, columns: columns)
   }
+  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
+    strips.write(to: c, vectorStride: vectorStride)
+  }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
 }
 
@@ -118,6 +130,8 @@ protocol Tile {
   init(c: MutableValues, stride: Int, columns: Int)
   func write(to c: MutableValues, stride: Int, columns: Int)
   init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int) where Step.Gates == Row
+  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Row
   func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
   where Step.Gates == Row
   /// self += the outer product of a column of a and a row of b.
@@ -220,6 +234,11 @@ struct OneRow<Row: Strip>: Tile {
     self.row = step.start(row, unit, lanes)
   }
   @inline(always)
+  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Row {
+    self.row = step.turn(self.row, row, unit, lanes)
+  }
+  @inline(always)
   func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
   where Step.Gates == Row {
     step.finish(self.row, row, unit, lanes)
@@ -254,6 +273,12 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   where Step.Gates == Upper.Row {
     upper = Upper(start: step, row: row, unit: unit, lanes: lanes)
     lower = Lower(start: step, row: row + Upper.rows, unit: unit, lanes: lanes)
+  }
+  @inline(always)
+  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
+  where Step.Gates == Upper.Row {
+    upper.turn(step, row: row, unit: unit, lanes: lanes)
+    lower.turn(step, row: row + Upper.rows, unit: unit, lanes: lanes)
   }
   @inline(always)
   func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)

@@ -81,7 +81,8 @@ public func accumulateTransposedProduct(
   func add(_ block: Block) {
     for firstRow in stride(from: 0, to: rows, by: blockRows) {
       let part = firstRow..<min(rows, firstRow + blockRows)
-      product.pack(block, part)
+      product.pack(
+        block, part, ColumnSums(first: first.sums, second: second?.sums).dropping(firstRow))
       product.add(block, part, to: first)
       if let second { product.add(block, part, to: second) }
     }
@@ -140,8 +141,8 @@ private struct TransposedProduct {
   /// Panels of a, then those of b.
   let scratch: MutableValues
 
-  func pack(_ block: Block, _ part: Range<Int>) {
-    pack(a + part.lowerBound, aStride, block, part.count, scratch)
+  func pack(_ block: Block, _ part: Range<Int>, _ sums: ColumnSums) {
+    pack(a + part.lowerBound, aStride, block, part.count, scratch, sums)
   }
 
   /// Adds the packed rows of a to their rows of a target.
@@ -153,15 +154,10 @@ private struct TransposedProduct {
       for row in stride(from: 0, to: part.count, by: width) {
         let panel = scratch + row * block.depth
         let count = min(width, part.count - row)
-        let place = part.lowerBound + row
         kernels.multiply(
           panel, aRowStride: 1, aColumnStride: width, b,
-          target.c + place * target.cStride + firstColumn, cStride: target.cStride, rows: count,
-          columns: columns, depth: block.depth, start: .sums)
-        if let sums = target.sums, firstColumn == 0 {
-          kernels.addColumnSums(
-            panel, stride: width, rows: block.depth, columns: count, into: sums + place)
-        }
+          target.c + (part.lowerBound + row) * target.cStride + firstColumn,
+          cStride: target.cStride, rows: count, columns: columns, depth: block.depth, start: .sums)
       }
     }
   }
@@ -177,18 +173,19 @@ private struct TransposedProduct {
         panelWidth: width)
     }
     let panels = scratch + block.depth * blockRows
-    pack(target.b + column, target.bStride, block, columns, panels)
+    pack(target.b + column, target.bStride, block, columns, panels, ColumnSums())
     return .packed(panels, depth: block.depth, panelWidth: width)
   }
 
   private func pack(
-    _ source: Values, _ stride: Int, _ block: Block, _ columns: Int, _ target: MutableValues
+    _ source: Values, _ stride: Int, _ block: Block, _ columns: Int, _ target: MutableValues,
+    _ sums: ColumnSums
   ) {
     let width = kernels.panelWidth
     block.forEachRun { first, count, row in
       kernels.pack(
         source + first * stride, rowStride: stride, columnStride: 1, depth: count,
-        columns: columns, panelStride: block.depth * width, into: target + row * width)
+        columns: columns, panelStride: block.depth * width, into: target + row * width, sums: sums)
     }
   }
 }

@@ -107,6 +107,18 @@ import Testing
   }
 
   @Test(arguments: TestedLevel.all)
+  func squaresAreSummedInDouble(level: TestedLevel) {
+    for count in oddSizes + [10_001] {
+      let a = numbers(count, seed: 27, scale: 1e25)
+      let expected = a.reduce(0.0) { $0 + Double($1) * Double($1) }
+      let x = Memory(a)
+      let found = level.kernels.sumOfSquares(x.constant, count: count)
+      _ = x.values
+      #expect(abs(found - expected) <= 1e-13 * expected)
+    }
+  }
+
+  @Test(arguments: TestedLevel.all)
   func dotIsSummedInDouble(level: TestedLevel) {
     for count in oddSizes + [10_001] {
       let a = numbers(count, seed: 27)

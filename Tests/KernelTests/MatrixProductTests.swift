@@ -139,6 +139,31 @@ private struct Problem {
     }
   }
 
+  /// In the order of the rows: the same bits as plain additions. And the same panels.
+  @Test(arguments: TestedLevel.all)
+  func columnsAreSummedWhileTheyArePacked(level: TestedLevel) {
+    for (columns, count) in [1, 7, 16, 37, 64, 70, 150].flatMap({ [($0, 0), ($0, 1), ($0, 2)] }) {
+      let problem = Problem(rows: 1, columns: columns, depth: 9)
+      let (b, width) = (Memory(problem.b), level.kernels.panelWidth)
+      let packed = Memory(count: 9 * ((columns + width - 1) / width * width))
+      let sums = (Memory(numbers(columns, seed: 4)), Memory(numbers(columns, seed: 5)))
+      var expected = (sums.0.values, sums.1.values)
+      for k in 0..<9 {
+        for n in 0..<columns {
+          if count > 0 { expected.0[n] += problem.b[k * problem.bStride + n] }
+          if count > 1 { expected.1[n] += problem.b[k * problem.bStride + n] }
+        }
+      }
+      level.kernels.pack(
+        b.constant, rowStride: problem.bStride, columnStride: 1, depth: 9, columns: columns,
+        panelStride: 9 * width, into: packed.pointer,
+        sums: ColumnSums(
+          first: count > 0 ? sums.0.pointer : nil, second: count > 1 ? sums.1.pointer : nil))
+      #expect(sums.0.values == expected.0 && sums.1.values == expected.1)
+      #expect(packed.values == problem.packed(level.kernels).values)
+    }
+  }
+
   @Test(arguments: TestedLevel.all)
   func accumulatingBlocksGivesTheBitsOfOnePass(level: TestedLevel) {
     let whole = Problem(rows: 5, columns: 37, depth: 50)

@@ -156,6 +156,18 @@ private func withExtent(
   }
 }
 
+/// What the sums of a step start from: the gates' own values, or one row for all.
+private struct Start {
+  private let matrix: Matrix
+  let rows: Rows
+
+  init(_ gates: Matrix, isShared: Bool) {
+    matrix = isShared ? Matrix(rows: 1, columns: gates.columns, padding: 0, seed: 50) : gates.copy()
+    rows = isShared ? Rows(matrix.memory.pointer, stride: 0) : gates.rows
+  }
+  func doubles(_ row: Int) -> [Double] { matrix.doubles(rows.stride == 0 ? 0 : row) }
+}
+
 private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
 
 @Suite struct StepTests {
@@ -170,7 +182,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let recurrence = Recurrence(level, groups: 1, size: size, seed: 20)
       let input = takesInput ? Recurrence(level, groups: 1, size: size, seed: 40) : nil
       let later = GradientRecurrence(level, size: size, arrays: 1, hasMask: size > 9, seed: 30)
-      let a = gates.copy()
+      let (a, before) = (Start(gates, isShared: takesInput), gates.copy())
       let dh = dHidden.copy()
       func activated(_ a: [Double], _ row: Int) -> [Double] {
         let a = input?.added(to: a, row: row) ?? a
@@ -180,14 +192,15 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         level.kernels.forward(
           RNNStep(
             extent: extent, product: recurrence.product, inputProduct: input?.product,
-            gates: gates.rows, previousHidden: previous.rows, hidden: hidden.rows))
+            start: a.rows, gates: gates.rows, previousHidden: previous.rows,
+            hidden: hidden.rows))
       }
       for row in 0..<rowCount {
         if isValid(row) {
           expectClose(hidden[row], activated(a.doubles(row), row), tolerance: 2e-6, "h")
           #expect(gates[row] == hidden[row])
         } else {
-          #expect(hidden[row] == previous[row] && gates[row] == a[row])
+          #expect(hidden[row] == previous[row] && gates[row] == before[row])
         }
       }
       withExtent(pair, size) { extent in
@@ -221,7 +234,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let previousHidden = Matrix(columns: size, padding: 1, seed: 3)
       let recurrence = Recurrence(level, groups: 4, size: size, seed: 20)
       let input = takesInput ? Recurrence(level, groups: 4, size: size, seed: 40) : nil
-      let (a, c, h) = (gates.copy(), previousCell.copy(), previousHidden.copy())
+      let a = Start(gates, isShared: takesInput)
+      let (before, c, h) = (gates.copy(), previousCell.copy(), previousHidden.copy())
       func lstm(_ a: [Double], _ c: [Double], _ row: Int)
         -> (gates: [Double], cell: [Double], hidden: [Double])
       {
@@ -234,7 +248,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         level.kernels.forward(
           LSTMStep(
             extent: extent, product: recurrence.product, inputProduct: input?.product,
-            gates: gates.rows, previousCell: previousCell.rows, cell: cell.rows,
+            start: a.rows, gates: gates.rows, previousCell: previousCell.rows, cell: cell.rows,
             previousHidden: previousHidden.rows, hidden: hidden.rows))
       }
       for row in 0..<rowCount {
@@ -244,7 +258,7 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
           expectClose(cell[row], expected.cell, tolerance: 2e-6, "cell")
           expectClose(hidden[row], expected.hidden, tolerance: 2e-6, "hidden")
         } else {
-          #expect(hidden[row] == h[row] && cell[row] == c[row] && gates[row] == a[row])
+          #expect(hidden[row] == h[row] && cell[row] == c[row] && gates[row] == before[row])
         }
       }
 
@@ -281,7 +295,9 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
   /// With the candidate also in place.
   @Test(arguments: TestedLevel.all, ActivationPair.all)
   func gru(level: TestedLevel, pair: ActivationPair) {
-    for (size, hasCandidate) in hiddenSizes.flatMap({ [($0, false), ($0, true)] }) {
+    for (size, hasCandidate, takesInput) in hiddenSizes.flatMap({
+      [($0, false, false), ($0, true, false), ($0, true, true)]
+    }) {
       let reference = ReferenceStep(functions: pair, size: size)
       let gates = Matrix(columns: 3 * size, padding: 3, seed: 1)
       let candidate = Matrix(columns: size, padding: 5, seed: 2)
@@ -289,17 +305,19 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
       let previous = Matrix(columns: size, padding: 1, seed: 3)
       let hidden = hasCandidate ? previous : Matrix(columns: size, padding: 2, seed: 4)
       let recurrence = Recurrence(level, groups: hasCandidate ? 3 : 1, size: size, seed: 20)
-      let (a, untouched, h) = (gates.copy(), candidate.copy(), previous.copy())
+      let input = takesInput ? Recurrence(level, groups: 3, size: size, seed: 40) : nil
+      let a = Start(gates, isShared: takesInput)
+      let (before, untouched, h) = (gates.copy(), candidate.copy(), previous.copy())
       withExtent(pair, size) { extent in
         level.kernels.forward(
           GRUStep(
-            extent: extent, product: recurrence.product, gates: gates.rows,
-            candidate: hasCandidate ? candidate.rows : nil, candidateBias: bias.constant,
-            previousHidden: previous.rows, hidden: hidden.rows))
+            extent: extent, product: recurrence.product, inputProduct: input?.product,
+            start: a.rows, gates: gates.rows, candidate: hasCandidate ? candidate.rows : nil,
+            candidateBias: bias.constant, previousHidden: previous.rows, hidden: hidden.rows))
       }
       /// a with what the product adds to it, and q.
       func inputs(_ row: Int) -> (a: [Double], q: [Double]) {
-        let a = a.doubles(row)
+        let a = input?.added(to: a.doubles(row), row: row) ?? a.doubles(row)
         guard hasCandidate else {
           return (recurrence.added(to: a, row: row, from: 2 * size), [])
         }
@@ -319,7 +337,9 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
           if hasCandidate { expectClose(candidate[row], q, tolerance: 2e-6, "q") }
           expectClose(hidden[row], expected.hidden, tolerance: 3e-6, "hidden")
         } else {
-          #expect(hidden[row] == h[row] && gates[row] == a[row])
+          // n's part is where its sum waits.
+          let kept = takesInput ? 2 * size : 3 * size
+          #expect(hidden[row] == h[row] && gates[row][..<kept] == before[row][..<kept])
         }
       }
 
@@ -458,8 +478,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         extent: StepExtent(
           rows: rowCount, hiddenSize: 5, valid: nil, validStride: 0, gateActivation: .sigmoid,
           stateActivation: .tanh),
-        product: recurrence.product, gates: gates.rows, previousHidden: hidden.rows,
-        hidden: hidden.rows))
+        product: recurrence.product, start: gates.rows, gates: gates.rows,
+        previousHidden: hidden.rows, hidden: hidden.rows))
     let reference = ReferenceStep(functions: ActivationPair.all[0], size: 5)
     for row in 0..<rowCount {
       let expected = reference.rnn(a: recurrence.added(to: a.doubles(row), row: row))
@@ -487,7 +507,8 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
         extent.valid = nil
         level.kernels.forward(
           LSTMStep(
-            extent: extent, product: product, gates: gates.rows.from(range.lowerBound),
+            extent: extent, product: product, start: gates.rows.from(range.lowerBound),
+            gates: gates.rows.from(range.lowerBound),
             previousCell: cell.rows.from(range.lowerBound),
             cell: cell.rows.from(range.lowerBound),
             previousHidden: state.rows.from(range.lowerBound),
@@ -532,8 +553,9 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
             input: Rows(hidden.pointer, stride: 0),
             weights: .packed(cell.constant, depth: 0, panelWidth: level.kernels.panelWidth),
             depth: 0),
-          gates: Rows(gates.pointer, stride: 0), previousCell: Rows(cell.pointer, stride: 0),
-          cell: Rows(cell.pointer, stride: 0), previousHidden: Rows(hidden.pointer, stride: 0),
+          start: Rows(gates.pointer, stride: 0), gates: Rows(gates.pointer, stride: 0),
+          previousCell: Rows(cell.pointer, stride: 0), cell: Rows(cell.pointer, stride: 0),
+          previousHidden: Rows(hidden.pointer, stride: 0),
           hidden: Rows(hidden.pointer, stride: 0)))
       return hidden.values + cell.values + gates.values
     }

@@ -40,6 +40,7 @@ struct GRUCell: RecurrentCell {
   let gateCount = 3
 
   var extraSize: Int { hiddenSize }
+  var fusesInput: Bool { resetsAfter }
   var resetAndUpdate: Range<Int> { 0..<2 * hiddenSize }
   var candidate: Range<Int> { 2 * hiddenSize..<3 * hiddenSize }
 
@@ -62,7 +63,8 @@ struct GRUCell: RecurrentCell {
     if resetsAfter {
       kernels.forward(
         GRUStep(
-          extent: step.extent, product: first, gates: step.gates, candidate: step.extra,
+          extent: step.extent, product: first, inputProduct: weights.inputProduct(step),
+          start: step.start, gates: step.gates, candidate: step.extra,
           candidateBias: weights.separateBias, previousHidden: step.previousHidden,
           hidden: step.hidden))
     } else {
@@ -73,7 +75,7 @@ struct GRUCell: RecurrentCell {
       kernels.forward(
         GRUStep(
           extent: step.extent, product: weights.last.forward.stepProduct(step.extra),
-          gates: step.gates, candidate: nil, candidateBias: nil,
+          start: step.gates, gates: step.gates, candidate: nil, candidateBias: nil,
           previousHidden: step.previousHidden, hidden: step.hidden))
     }
   }

@@ -50,15 +50,15 @@ struct LSTMLayer: RecurrentLayerType {
 
 struct LSTMCell: RecurrentCell {
   let hiddenSize: Int
-  let gateCount = 4
   let memories = ["cell"]
-  let fusesInput = true
+  var gateCount: Int { 4 }
+  var fusesInput: Bool { true }
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
     kernels.forward(
       LSTMStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: weights.inputProduct(step), gates: step.gates,
+        inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
         previousCell: step.previousMemory, cell: step.memory, previousHidden: step.previousHidden,
         hidden: step.hidden))
   }

@@ -30,7 +30,7 @@ struct RNNCell: RecurrentCell {
     kernels.forward(
       RNNStep(
         extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: weights.inputProduct(step), gates: step.gates,
+        inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
@@ -73,7 +73,8 @@ struct NormalizedRNNCell: RecurrentCell {
     }
     kernels.forward(
       RNNStep(
-        extent: step.extent, product: .none(step.recurrentInput), gates: step.gates,
+        extent: step.extent, product: .none(step.recurrentInput), start: step.gates,
+        gates: step.gates,
         previousHidden: step.previousHidden, hidden: step.hidden))
   }
 

@@ -146,8 +146,10 @@ struct SumGradient: Sendable {
 /// One timestep forward.
 struct CellStep {
   let extent: StepExtent
+  /// What the gates' sums start from: `gates` itself, or one row for all if `input` is there.
+  let start: Rows
   let gates: Rows
-  /// x, if the gates hold what is added to its product only, the same in all rows; nil otherwise.
+  /// x, if its product is the step's to add; nil if `start` has it.
   let input: Rows?
   let recurrentInput: Rows
   let extra: Rows

@@ -73,14 +73,9 @@ private final class EmbeddingRun: LayerRun {
     Validity.length(validity, row: row, timesteps: input.timesteps)
   }
 
-  /// Asks for a vector that is some timesteps ahead: words are scattered over the vocabulary.
-  private func prefetch(
-    _ vectors: MutableValues, _ ids: UnsafePointer<Int32>, _ t: Int, _ count: Int
-  ) {
-    let ahead = t + 8
-    guard ahead < count else { return }
-    kernels.prefetch(
-      Rows(vectors + Int(ids[ahead]) * units, stride: 0), count: 1, columns: units)
+  /// Asks for a vector that will soon be needed: words are scattered over the vocabulary.
+  private func prefetch(_ vector: MutableValues) {
+    kernels.prefetch(Rows(vector, stride: 0), count: 1, columns: units)
   }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
@@ -91,7 +86,7 @@ private final class EmbeddingRun: LayerRun {
       // What lies beyond a length is set to zero when all layers' outputs are.
       let count = timesteps(row, validity)
       for t in 0..<count {
-        prefetch(weight.values, ids, t, count)
+        if t + 8 < count { prefetch(weight.values + Int(ids[t + 8]) * units) }
         (y + t * units).update(from: weight.values + Int(ids[t]) * units, count: units)
       }
       if masksZero, let index = output.validity { narrow(index, row, ids, pass) }
@@ -114,13 +109,19 @@ private final class EmbeddingRun: LayerRun {
   override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let gradients = weight.gradient(pass)
     let validity = pass.validity(input.validity)
+    let tasks = gradientTasks
     for row in 0..<batch {
       let ids = ids(row, pass)
       let dy = pass.pointer(output.gradients, row: row)
       let count = timesteps(row, validity)
-      for t in 0..<count where Int(ids[t]) % gradientTasks == task {
-        prefetch(gradients, ids, t, count)
-        if masksZero && ids[t] == 0 { continue }
+      func belongs(_ t: Int) -> Bool { Int(ids[t]) % tasks == task && !(masksZero && ids[t] == 0) }
+      for t in 0..<count {
+        // A task has one in eight of the vectors, so this is four of them ahead.
+        if t + 32 < count, belongs(t + 32) {
+          prefetch(gradients + Int(ids[t + 32]) * units)
+          prefetch(dy + (t + 32) * units)
+        }
+        guard belongs(t) else { continue }
         kernels.add(dy + t * units, gradients + Int(ids[t]) * units, count: units)
       }
     }

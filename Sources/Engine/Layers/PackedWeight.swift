@@ -12,7 +12,7 @@ struct PackedForms: OptionSet {
   static let step = PackedForms(rawValue: 4)
 
   static let inference: PackedForms = [.forward, .step]
-  static let training: PackedForms = [.forward, .backward]
+  static let training: PackedForms = [.forward, .backward, .step]
 }
 
 /// A packed weight as a product takes it. Pointers only.

@@ -156,14 +156,18 @@ final class Executor {
   }
 
   /// Does work for every shard of a batch. In inference a shard's rows begin at 0.
+  ///
+  /// - Parameter lastFirst: for the way back, which finds the last shard's tape still near.
   func forEachShard(
-    of batch: Int, _ plan: Plan, _ settings: Settings, _ work: some ShardWork
+    of batch: Int, _ plan: Plan, _ settings: Settings, lastFirst: Bool = false,
+    _ work: some ShardWork
   ) {
     let shards = shardCount(batch)
     pool.run(
       tasks: shards,
       ShardTasks(
-        executor: self, batch: batch, shards: shards, plan: plan, settings: settings, work: work))
+        executor: self, batch: batch, shards: shards, plan: plan, settings: settings,
+        lastFirst: lastFirst, work: work))
   }
 
   private struct ShardTasks<W: ShardWork>: Work {
@@ -172,9 +176,11 @@ final class Executor {
     let shards: Int
     let plan: Plan
     let settings: Settings
+    let lastFirst: Bool
     let work: W
 
-    func perform(task shard: Int, worker: Int) {
+    func perform(task: Int, worker: Int) {
+      let shard = lastFirst ? shards - 1 - task : task
       let rows = Shards.range(shard, of: shards, batch: batch)
       let firstRow = executor.isTraining ? 0 : rows.lowerBound
       work.perform(

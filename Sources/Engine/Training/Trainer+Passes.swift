@@ -98,7 +98,7 @@ extension Trainer {
     pending = nil
     func run(_ plan: Plan, _ settings: Executor.Settings) {
       executor.forEachShard(
-        of: batch.count, plan, settings,
+        of: batch.count, plan, settings, lastFirst: true,
         BackwardWork(
           batch: batch, outputGradients: outputGradients,
           inputGradients: InputGradients(views: inputGradients)))
@@ -184,7 +184,7 @@ extension Trainer {
     let scales = batchSums.scales
     batchSums.addShards(executor.shardCount(batch.count)) { shards in
       executor.forEachShard(
-        of: batch.count, plan, settings,
+        of: batch.count, plan, settings, lastFirst: true,
         LossWork(
           objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
           inputGradients: InputGradients(views: inputGradients)))

@@ -117,7 +117,7 @@ struct SquareWork: Work {
 
   func perform(task index: Int, worker: Int) {
     let piece = gradients + pieces[index].lowerBound
-    squares[index] = kernels.dot(piece, piece, count: pieces[index].count)
+    squares[index] = kernels.sumOfSquares(piece, count: pieces[index].count)
   }
 }
 

@@ -90,8 +90,7 @@ extension RecurrentRun {
   ) -> CellStepGradient {
     let hidden = state(tape.hidden, t, rows, pass)
     return CellStepGradient(
-      extent: spec.extent(
-        rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t, keepsGates: true),
+      extent: extent(rows, t, validity, keepsGates: true),
       gates: state(tape.gates, t, rows, pass),
       recurrentInput: product.mask == nil ? hidden : state(tape.droppedHidden, t, rows, pass),
       extra: extra(t, rows, pass), previousHidden: hidden,

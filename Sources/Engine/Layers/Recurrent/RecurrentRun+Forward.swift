@@ -35,12 +35,12 @@ extension RecurrentRun {
       if schedule.start..<schedule.end ~= step {
         let next = self.state(entering: step + 1, schedule, rows, pass)
         if count > 0 {
-          let gates =
+          let sums =
             stepsTakeInput
-            ? weights.gatesStart : gates(t, from: projected.lowerBound, rows, pass)
+            ? gatesOfInput(t, rows, weights, pass)
+            : projectedGates(t, from: projected.lowerBound, rows, pass)
           stepForward(
-            t, rows.prefix(count), gates, stepsTakeInput ? input(t, rows, pass) : nil,
-            from: state, to: next, validity, weights,
+            t, rows.prefix(count), sums, from: state, to: next, validity, weights,
             pass.scratch + scheduleSize(rows.count), pass)
         }
         let rest = schedule.rest(from: step + 1)
@@ -58,24 +58,18 @@ extension RecurrentRun {
     finish(rows, pass)
   }
 
-  /// Whether the inputs' product is computed step by step, without ever lying in memory. A tape needs it
-  /// there; and few rows have more of it to compute at once if it goes ahead of the steps.
+  /// Whether the inputs' product is computed step by step, without ever lying in memory. Few rows have more
+  /// of it to compute at once if it goes ahead of the steps.
   private func stepsTakeInput(_ rows: Range<Int>, _ pass: Pass) -> Bool {
-    cell.fusesInput && !pass.isTraining && (timesteps == 1 || rows.count >= 8)
-  }
-
-  private func input(_ t: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
-    self.rows(to.input.values, rows, pass).dropping(t * inputSize)
+    fusesInput && (timesteps == 1 || rows.count >= 8)
   }
 
   /// One timestep of the rows that it takes.
-  private func stepForward(
-    _ t: Int, _ rows: Range<Int>, _ gates: Rows, _ input: Rows?, from state: State, to next: State,
+  func stepForward(
+    _ t: Int, _ rows: Range<Int>, _ sums: GateSums, from state: State, to next: State,
     _ validity: Validity?, _ weights: CellWeights, _ scratch: MutableValues, _ pass: Pass
   ) {
-    let extent = spec.extent(
-      rows: rows.count, validity: validity, row: rows.lowerBound, timestep: t,
-      keepsGates: pass.isTraining)
+    let extent = extent(rows, t, validity, keepsGates: pass.isTraining)
     let extra = extra(t, rows, pass)
     if clearsExtra {
       extent.forEachSkipped { kernels.fill(extra[$0], 0, count: cell.extraSize) }
@@ -83,7 +77,7 @@ extension RecurrentRun {
     let memory = zoneout.memory == nil ? next.memory : candidateMemory(t, rows, pass)
     cell.forward(
       CellStep(
-        extent: extent, gates: gates, input: input,
+        extent: extent, start: sums.start, gates: sums.gates, input: sums.input,
         recurrentInput: recurrentInput(state.hidden, t, rows, pass),
         extra: extra, previousHidden: state.hidden, hidden: next.hidden,
         previousMemory: state.memory, memory: memory, scores: scores(t, rows, pass),
@@ -139,7 +133,7 @@ extension RecurrentRun {
   }
 
   /// Fills the gates of some timesteps with W x + b.
-  private func projectInputs(
+  func projectInputs(
     _ times: Range<Int>, _ rows: Range<Int>, _ validity: Validity?, _ weights: CellWeights,
     _ pass: Pass
   ) {
@@ -232,11 +226,11 @@ extension RecurrentRun {
   /// Copies the final state to wherever it is wanted.
   private func finish(_ rows: Range<Int>, _ pass: Pass) {
     for row in rows {
+      let final = finalState(row..<row + 1, pass)
       if !spec.returnsSequences {
         (pass.pointer(to.output.values, row: row) + to.output.column)
-          .update(from: pass.pointer(tape.finalHidden, row: row), count: outputSize)
+          .update(from: final.hidden[0], count: outputSize)
       }
-      let final = finalState(row..<row + 1, pass)
       for index in 0..<stateCount {
         let (state, count) = part(index, of: final, 0)
         if spec.returnsState {

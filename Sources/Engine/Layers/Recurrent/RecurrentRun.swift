@@ -1,9 +1,9 @@
 // RecurrentRun.swift — one direction of a recurrent layer over whole sequences
 //
-// The input projection of all timesteps is a product before the loop; only the recurrent part is
-// sequential. (Without training, the projection keeps some timesteps ahead of the loop, as many as
-// stay in the cache, or the cell's step computes it: `stepsTakeInput`.) In training, forward writes a tape, which backward (BPTT: Werbos 1990) reads
-// from the last step to the first, turning activations into gradients in place; the weights'
+// The input projection is a product before the loop, of all timesteps or, without training, of as many as
+// stay in the cache; only the recurrent part is sequential. Where a step has rows enough, it computes the
+// projection as well (`stepsTakeInput`). In training, forward writes a tape, which backward (BPTT: Werbos
+// 1990) reads from the last step to the first, turning activations into gradients in place; the weights'
 // gradients are then single products over the whole tape.
 //
 // The subtle point is time that does not count. A timestep that is skipped carries the state, so
@@ -65,7 +65,7 @@ final class RecurrentRun: LayerRun {
   }
 
   /// Arrays `[B, T, …]` that forward leaves for backward. In inference `gates` has as many timesteps
-  /// as are projected at a time; the hidden state changes between `finalHidden` and `hidden`, the memory
+  /// as are projected at a time, or one where steps project; the hidden state changes between `finalHidden` and `hidden`, the memory
   /// stays in `finalMemory`, and `extra` and `candidateMemory` are one timestep.
   struct Tape {
     var gates: Slot
@@ -99,6 +99,7 @@ final class RecurrentRun: LayerRun {
   let memorySize: Int
   let gateSize: Int
   let stateCount: Int
+  let fusesInput: Bool
   /// Timesteps whose inputs are projected at a time.
   let projectedTimesteps: Int
   let zoneout: (hidden: Zoneout?, memory: Zoneout?)
@@ -128,6 +129,7 @@ final class RecurrentRun: LayerRun {
     memorySize = cell.memorySize
     gateSize = cell.gateSize
     stateCount = cell.stateCount
+    fusesInput = cell.fusesInput
 
     let training = placement.isTraining
     let history = training ? timesteps : 1
@@ -198,7 +200,9 @@ final class RecurrentRun: LayerRun {
     min(timesteps, max(8, (1 << 18) / rowSize / 8 * 8))
   }
 
-  override func forward(_ rows: Range<Int>, _ pass: Pass) { walk(rows, pass) }
+  override func forward(_ rows: Range<Int>, _ pass: Pass) {
+    if !takeStreamedStep(rows, pass) { walk(rows, pass) }
+  }
   override func backward(_ rows: Range<Int>, _ pass: Pass) { walkBack(rows, pass) }
 
   // MARK: Time
@@ -282,6 +286,15 @@ final class RecurrentRun: LayerRun {
   /// Of the product with weight_ih.
   var inputGradient: TapeColumns { parameterGradients.input }
 
+  /// What a step of some rows is told of them.
+  func extent(_ rows: Range<Int>, _ t: Int, _ validity: Validity?, keepsGates: Bool) -> StepExtent {
+    StepExtent(
+      rows: rows.count, hiddenSize: hiddenSize,
+      valid: validity.map { UnsafePointer($0.row(rows.lowerBound) + t) },
+      validStride: validity?.timesteps ?? 0, gateActivation: spec.gateActivation,
+      stateActivation: spec.stateActivation, keepsGates: keepsGates)
+  }
+
   // MARK: Places
 
   /// A hidden state and a memory, of some rows.
@@ -353,8 +366,29 @@ final class RecurrentRun: LayerRun {
     return slot.isNone ? place : place.dropping(t * (slot.width / timesteps))
   }
 
-  /// The gates of a timestep, of which the first that is projected with it is `first`.
-  func gates(_ t: Int, from first: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
+  /// Where a step's gates are, and what they are made of.
+  struct GateSums {
+    let start: Rows
+    let gates: Rows
+    let input: Rows?
+  }
+
+  /// The gates of a step that computes the inputs' product itself.
+  func gatesOfInput(_ t: Int, _ rows: Range<Int>, _ weights: CellWeights, _ pass: Pass) -> GateSums
+  {
+    let input = tape.droppedInput.isNone ? to.input.values : tape.droppedInput
+    return GateSums(
+      start: weights.gatesStart, gates: gates(t, from: pass.isTraining ? 0 : t, rows, pass),
+      input: self.rows(input, rows, pass).dropping(t * inputSize))
+  }
+
+  /// Those that the projection has filled from the timestep `first` on.
+  func projectedGates(_ t: Int, from first: Int, _ rows: Range<Int>, _ pass: Pass) -> GateSums {
+    let gates = gates(t, from: first, rows, pass)
+    return GateSums(start: gates, gates: gates, input: nil)
+  }
+
+  private func gates(_ t: Int, from first: Int, _ rows: Range<Int>, _ pass: Pass) -> Rows {
     self.rows(tape.gates, rows, pass).dropping((t - first) * gateSize)
   }
 

@@ -267,14 +267,4 @@ struct RecurrentSpec: Sendable {
     }
     return parameters
   }
-
-  func extent(
-    rows: Int, validity: Validity?, row: Int, timestep: Int, keepsGates: Bool
-  ) -> StepExtent {
-    StepExtent(
-      rows: rows, hiddenSize: cell.hiddenSize,
-      valid: validity.map { UnsafePointer($0.row(row) + timestep) },
-      validStride: validity?.timesteps ?? 0, gateActivation: gateActivation,
-      stateActivation: stateActivation, keepsGates: keepsGates)
-  }
 }
