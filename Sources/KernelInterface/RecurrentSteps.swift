@@ -58,8 +58,8 @@ public struct StepExtent {
   }
 }
 
-/// The recurrent product of a timestep: `input` · `weights` is added to the gates as they are on
-/// entry, in the same pass as the step's own arithmetic.
+/// A product of a timestep: `input` · `weights` is added to what the gates' sums start from, in the same
+/// pass as the step's own arithmetic.
 public struct StepProduct {
   /// `[B, K]`. Overlaps nothing that the step writes.
   public var input: Rows

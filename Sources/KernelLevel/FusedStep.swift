@@ -2,8 +2,8 @@
 //
 // The weights of one vector of hidden units form a group, in which every row has all gates, so that
 // a tile holds all gates of a few rows for those units. It starts from the pre-activations that the
-// input projection left, adds the recurrent product, and hands each row to the cell's arithmetic
-// while the gates are still in registers.
+// input projection left, or from the biases and the inputs' product, adds the recurrent product, and
+// hands each row to the cell's arithmetic while the gates are still in registers.
 
 import CProcessor
 import KernelInterface
