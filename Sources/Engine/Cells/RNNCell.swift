@@ -74,8 +74,7 @@ struct NormalizedRNNCell: RecurrentCell {
     kernels.forward(
       RNNStep(
         extent: step.extent, product: .none(step.recurrentInput), start: step.gates,
-        gates: step.gates,
-        previousHidden: step.previousHidden, hidden: step.hidden))
+        gates: step.gates, previousHidden: step.previousHidden, hidden: step.hidden))
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

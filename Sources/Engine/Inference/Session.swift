@@ -248,14 +248,14 @@ private final class Stream {
   func prepare() throws { try model.prepareWeights(.inference) }
 
   func requireSingle(_ type: ElementType) throws {
-    if type == single { return }
-    guard model.inputCount == 1, model.outputCount == 1 else {
+    guard let single else {
       throw EngineError.unsupported(
         "the model has \(model.inputCount) inputs and \(model.outputCount) outputs; "
           + "use refrain_session_step_tensors")
     }
-    let found = model.graph.values[model.graph.inputs[0]].shape.type
-    throw EngineError.type(name: "input", expected: found, found: type)
+    guard single == type else {
+      throw EngineError.type(name: "input", expected: single, found: type)
+    }
   }
 
   func checkIDs(

@@ -20,7 +20,7 @@ extension RecurrentRun {
     setInitialState(state, rows, pass)
     copyState(schedule.rest(from: schedule.start)..<rows.count, state, final)
 
-    let stepsTakeInput = stepsTakeInput(rows, pass)
+    let stepsTakeInput = stepsTakeInput(rows)
     var projected = 0..<0
     for step in 0..<timesteps {
       let t = schedule.timestep(step)
@@ -60,7 +60,7 @@ extension RecurrentRun {
 
   /// Whether the inputs' product is computed step by step, without ever lying in memory. Few rows have more
   /// of it to compute at once if it goes ahead of the steps.
-  private func stepsTakeInput(_ rows: Range<Int>, _ pass: Pass) -> Bool {
+  private func stepsTakeInput(_ rows: Range<Int>) -> Bool {
     fusesInput && (timesteps == 1 || rows.count >= 8)
   }
 
@@ -231,18 +231,25 @@ extension RecurrentRun {
         (pass.pointer(to.output.values, row: row) + to.output.column)
           .update(from: final.hidden[0], count: outputSize)
       }
+      guard let array = pass.state else { continue }
       for index in 0..<stateCount {
         let (state, count) = part(index, of: final, 0)
-        if spec.returnsState {
-          pass.pointer(to.finalStates[index].values, row: row).update(from: state, count: count)
-        }
-        if let array = pass.state {
-          carried(index, in: array, row: row, pass).update(from: state, count: count)
-        }
+        carried(index, in: array, row: row, pass).update(from: state, count: count)
       }
     }
+    if spec.returnsState { putOutState(finalState(rows, pass), rows, pass) }
     if !spec.isReverse || to.staysAligned || !spec.returnsSequences { return }
     reverseValidity(rows, pass)
+  }
+
+  /// Copies a state to the values that show it.
+  func putOutState(_ state: State, _ rows: Range<Int>, _ pass: Pass) {
+    for index in 0..<stateCount {
+      for (i, row) in rows.enumerated() {
+        let (values, count) = part(index, of: state, i)
+        pass.pointer(to.finalStates[index].values, row: row).update(from: values, count: count)
+      }
+    }
   }
 
   /// The sequence comes out in processing order, and so do its flags.

@@ -29,13 +29,4 @@ extension RecurrentRun {
     if spec.returnsState { putOutState(State(hidden: hidden, memory: memory), rows, pass) }
     return true
   }
-
-  private func putOutState(_ state: State, _ rows: Range<Int>, _ pass: Pass) {
-    for index in 0..<stateCount {
-      for (i, row) in rows.enumerated() {
-        let (values, count) = part(index, of: state, i)
-        pass.pointer(to.finalStates[index].values, row: row).update(from: values, count: count)
-      }
-    }
-  }
 }

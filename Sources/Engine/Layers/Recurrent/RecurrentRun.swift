@@ -65,8 +65,9 @@ final class RecurrentRun: LayerRun {
   }
 
   /// Arrays `[B, T, …]` that forward leaves for backward. In inference `gates` has as many timesteps
-  /// as are projected at a time, or one where steps project; the hidden state changes between `finalHidden` and `hidden`, the memory
-  /// stays in `finalMemory`, and `extra` and `candidateMemory` are one timestep.
+  /// as are projected at a time (of which steps that project use one), the hidden state changes between
+  /// `finalHidden` and `hidden`, the memory stays in `finalMemory`, and `extra` and `candidateMemory` are
+  /// one timestep.
   struct Tape {
     var gates: Slot
     /// The state that enters each timestep.
@@ -275,6 +276,15 @@ final class RecurrentRun: LayerRun {
     return spec.isReverse && !to.staysAligned ? length - 1 - t : t
   }
 
+  /// What a step of some rows is told of them.
+  func extent(_ rows: Range<Int>, _ t: Int, _ validity: Validity?, keepsGates: Bool) -> StepExtent {
+    StepExtent(
+      rows: rows.count, hiddenSize: hiddenSize,
+      valid: validity.map { UnsafePointer($0.row(rows.lowerBound) + t) },
+      validStride: validity?.timesteps ?? 0, gateActivation: spec.gateActivation,
+      stateActivation: spec.stateActivation, keepsGates: keepsGates)
+  }
+
   // MARK: Gradients of the parameters
 
   override var gradientTasks: Int { parameterGradients.count }
@@ -285,15 +295,6 @@ final class RecurrentRun: LayerRun {
 
   /// Of the product with weight_ih.
   var inputGradient: TapeColumns { parameterGradients.input }
-
-  /// What a step of some rows is told of them.
-  func extent(_ rows: Range<Int>, _ t: Int, _ validity: Validity?, keepsGates: Bool) -> StepExtent {
-    StepExtent(
-      rows: rows.count, hiddenSize: hiddenSize,
-      valid: validity.map { UnsafePointer($0.row(rows.lowerBound) + t) },
-      validStride: validity?.timesteps ?? 0, gateActivation: spec.gateActivation,
-      stateActivation: spec.stateActivation, keepsGates: keepsGates)
-  }
 
   // MARK: Places
 
