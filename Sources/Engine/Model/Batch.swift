@@ -172,10 +172,30 @@ struct Batch {
     }
   }
 
+  /// Writes the lengths of rows of this batch into a workspace, and which timesteps count.
+  ///
+  /// - Parameter offset: the workspace's row for the first of `rows`.
+  func loadValidity(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ pass: Pass) {
+    for (index, input) in inputs.enumerated() where !input.isFull && input.hasTime {
+      guard let validity = plan.inputs[index].validity else { continue }
+      for row in rows {
+        let local = offset + row - rows.lowerBound
+        let flags = pass.validities[validity].row(local)
+        let length = min(input.used, max(0, length(of: row, input) - input.start))
+        pass.validities[validity].lengths[local] = Int32(length)
+        let mask = input.view.mask.map { $0 + source(row) * input.timesteps + input.start }
+        for t in 0..<input.used {
+          flags[t] = t < length && (mask.map { $0[t] != 0 } ?? true) ? 1 : 0
+        }
+      }
+    }
+  }
+
   /// Writes rows of this batch into a workspace, with zeros wherever a timestep does not count.
   ///
   /// - Parameter offset: the workspace's row for the first of `rows`.
   func load(_ rows: Range<Int>, at offset: Int, _ plan: Plan, _ pass: Pass) {
+    loadValidity(rows, at: offset, plan, pass)
     for (index, input) in inputs.enumerated() {
       let place = plan.inputs[index]
       for row in rows {
@@ -188,14 +208,9 @@ struct Batch {
           continue
         }
         let flags = pass.validities[validity].row(local)
-        let length = min(input.used, max(0, length(of: row, input) - input.start))
-        pass.validities[validity].lengths[local] = Int32(length)
-        let mask = input.view.mask.map { $0 + first }
         let stepBytes = input.width * 4
         for t in 0..<input.used {
-          let counts = t < length && (mask.map { $0[t] != 0 } ?? true)
-          flags[t] = counts ? 1 : 0
-          if counts {
+          if flags[t] == 1 {
             (to + t * stepBytes).copyMemory(from: from + t * stepBytes, byteCount: stepBytes)
           } else {
             (to + t * stepBytes).initializeMemory(as: UInt8.self, repeating: 0, count: stepBytes)

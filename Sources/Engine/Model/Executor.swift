@@ -1,15 +1,24 @@
 // Executor.swift — takes batches through a model, forward and backward
 //
-// The rows of a batch are divided into shards. A shard goes through all layers on one thread;
-// threads meet only between forward, backward and the parameters' gradients. In training all shards
-// share one workspace, because those gradients are sums over the whole batch; in inference each
-// thread has a small workspace of its own and reuses it for shard after shard.
+// The rows of a batch are divided into shards. A shard goes through all layers on one thread, in a small
+// workspace that the thread reuses for shard after shard, so that it stays in the cache. A training
+// step whose loss is known goes backward with each shard at once, and shards add to the parameters'
+// gradients in their order. Where forward has to wait for what comes back, all shards share one workspace
+// and threads meet between forward, backward and the gradients. Both ways form the same sums.
 
 import Kernels
 
 /// What is done with each shard of a batch.
 protocol ShardWork {
   func perform(shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
+}
+
+/// Where the rows of a batch lie.
+enum Division {
+  /// Each thread has a workspace for one shard.
+  case byShard
+  /// All rows lie in one workspace, where they stay until the next pass.
+  case together
 }
 
 /// Memory and threads for running one model. Used by one thread at a time.
@@ -24,6 +33,9 @@ final class Executor {
   private var memory: AlignedBuffer<Float>?
   private var validities: AlignedBuffer<Validity>?
   private var current: Plan?
+  /// Of the current plan.
+  private(set) var division = Division.byShard
+  private let turnstiles = Turnstiles()
 
   /// Plans kept for reuse; a data set with more shapes makes them anew.
   private static let maximumPlans = 64
@@ -40,28 +52,40 @@ final class Executor {
   }
 
   private var graph: Graph { model.graph }
-  private var workspaces: Int { isTraining ? 1 : pool.threads }
+  private var workspaces: Int { division == .together ? 1 : pool.threads }
 
   func shardCount(_ batch: Int) -> Int { Shards.count(batch: batch, largest: shardRows) }
+  func rows(ofShard shard: Int, batch: Int) -> Range<Int> {
+    Shards.range(shard, of: shardCount(batch), batch: batch)
+  }
+
+  /// Where the workspace has a shard's rows.
+  func place(_ rows: Range<Int>) -> Range<Int> {
+    division == .together ? rows : 0..<rows.count
+  }
 
   // MARK: Shapes
 
   /// Gets everything ready for a batch: packed weights, plan, memory, and which timesteps may not
   /// count.
-  func prepare(_ batch: Batch) throws -> Plan {
+  func prepare(_ batch: Batch, _ division: Division = .byShard) throws -> Plan {
     try model.prepareWeights(isTraining ? .training : .inference)
-    let plan = try prepare(batch: batch.count, timesteps: batch.timesteps)
+    let plan = try prepare(batch: batch.count, timesteps: batch.timesteps, division)
     setFullness(plan) { batch.inputs[$0].isFull }
     return plan
   }
 
   /// Makes the plan for a shape the current one, and has memory for it.
-  func prepare(batch: Int, timesteps: [Int]) throws -> Plan {
-    let rows = isTraining ? batch : min(batch, shardRows)
-    if let current, current.key.timesteps == timesteps, current.key.capacity >= rows {
+  func prepare(batch: Int, timesteps: [Int], _ division: Division = .byShard) throws -> Plan {
+    let rows = division == .together ? batch : min(batch, shardRows)
+    if let current, self.division == division, current.key.timesteps == timesteps,
+      current.key.capacity >= rows
+    {
       return current
     }
     let plan = try plan(Plan.Key(capacity: rows, timesteps: timesteps))
+    current = nil
+    self.division = division
     try reserve(plan)
     current = plan
     return plan
@@ -85,7 +109,6 @@ final class Executor {
       throw EngineError.memory("workspace: this batch takes more memory than there can be")
     }
     if (memory?.count ?? -1) < count {
-      current = nil
       memory = nil
       memory = try AlignedBuffer(count: count)
     }
@@ -139,10 +162,10 @@ final class Executor {
     var stateGradients: MutableValues?
   }
 
-  /// The view of one thread; in inference `worker` chooses the workspace as well.
+  /// The view of one thread, and of its workspace if it has one.
   func pass(_ plan: Plan, worker: Int, firstRow: Int, _ settings: Settings) -> Pass {
     guard let memory, let validities else { preconditionFailure("no plan was prepared") }
-    let workspace = isTraining ? 0 : worker
+    let workspace = division == .together ? 0 : worker
     return Pass(
       base: memory.pointer + workspace * plan.floats, gradients: settings.gradients,
       scratch: memory.pointer + workspaces * plan.floats + worker * plan.scratch,
@@ -155,7 +178,7 @@ final class Executor {
       stateGradients: settings.stateGradients)
   }
 
-  /// Does work for every shard of a batch. In inference a shard's rows begin at 0.
+  /// Does work for every shard of a batch, whose rows lie at `place`.
   ///
   /// - Parameter lastFirst: for the way back, which finds the last shard's tape still near.
   func forEachShard(
@@ -163,6 +186,7 @@ final class Executor {
     _ work: some ShardWork
   ) {
     let shards = shardCount(batch)
+    turnstiles.reset(plan.gradientTasks.count)
     pool.run(
       tasks: shards,
       ShardTasks(
@@ -182,7 +206,7 @@ final class Executor {
     func perform(task: Int, worker: Int) {
       let shard = lastFirst ? shards - 1 - task : task
       let rows = Shards.range(shard, of: shards, batch: batch)
-      let firstRow = executor.isTraining ? 0 : rows.lowerBound
+      let firstRow = executor.division == .together ? 0 : rows.lowerBound
       work.perform(
         shard: shard, rows, executor, plan,
         executor.pass(plan, worker: worker, firstRow: firstRow, settings))
@@ -231,6 +255,15 @@ final class Executor {
         clearPadding(plan.given[output], plan.given[output].gradients, rows, pass)
       }
       turn.run._withUnsafeGuaranteedRef { $0.backward(rows, pass) }
+    }
+  }
+
+  /// Adds the parameters' gradients of a shard, each after those of the shards before it.
+  func addGradients(shard: Int, rows: Int, _ plan: Plan, _ pass: Pass) {
+    for (index, task) in plan.gradientTasks.enumerated() {
+      turnstiles.pass(index, as: shard) {
+        plan.runs[task.run].addGradients(task: task.task, batch: rows, pass)
+      }
     }
   }
 

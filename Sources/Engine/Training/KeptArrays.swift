@@ -2,35 +2,48 @@
 
 import Kernels
 
+/// Filled again and again, they keep their memory where it is large enough.
 struct KeptArrays {
   private(set) var views: [TensorView] = []
-  private var data: [AlignedBuffer<Float>] = []
-  private var lengths: [AlignedBuffer<Int64>] = []
-  private var masks: [AlignedBuffer<UInt8>] = []
+  private var data: [AlignedBuffer<Float>?] = []
+  private var lengths: [AlignedBuffer<Int64>?] = []
+  private var masks: [AlignedBuffer<UInt8>?] = []
 
-  /// Copies arrays that were checked against a model, with their lengths and masks.
-  init(_ arrays: [TensorView]) throws {
-    for var view in arrays {
-      let count = view.shape.elements
-      let values = try AlignedBuffer<Float>(count: count)
-      UnsafeMutableRawPointer(values.pointer).copyMemory(from: view.base, byteCount: 4 * count)
-      data.append(values)
-      view.base = UnsafeMutableRawPointer(values.pointer)
-      if let source = view.lengths {
-        lengths.append(try Self.copy(source, count: view.shape[0]))
-        view.lengths = lengths.last.map { UnsafePointer($0.pointer) }
+  /// Copies arrays that were checked against a model, with their lengths and masks. After an error it
+  /// has some of them.
+  mutating func take(_ arrays: [TensorView]) throws {
+    views.removeAll(keepingCapacity: true)
+    while data.count < arrays.count {
+      data.append(nil)
+      lengths.append(nil)
+      masks.append(nil)
+    }
+    for (index, view) in arrays.enumerated() {
+      var view = view
+      let values = try Self.copy(
+        UnsafePointer(view.floats), count: view.shape.elements, into: &data[index])
+      view.base = UnsafeMutableRawPointer(mutating: values)
+      view.lengths = try view.lengths.map {
+        try Self.copy($0, count: view.shape[0], into: &lengths[index])
       }
-      if let source = view.mask {
-        masks.append(try Self.copy(source, count: view.shape[0] * view.shape[1]))
-        view.mask = masks.last.map { UnsafePointer($0.pointer) }
+      view.mask = try view.mask.map {
+        try Self.copy($0, count: view.shape[0] * view.shape[1], into: &masks[index])
       }
       views.append(view)
     }
   }
 
-  private static func copy<T>(_ source: UnsafePointer<T>, count: Int) throws -> AlignedBuffer<T> {
-    let copy = try AlignedBuffer<T>(count: count)
+  private static func copy<T: BitwiseCopyable>(
+    _ source: UnsafePointer<T>, count: Int, into buffer: inout AlignedBuffer<T>?
+  ) throws -> UnsafePointer<T> {
+    let copy: AlignedBuffer<T>
+    if let buffer, buffer.count >= count {
+      copy = buffer
+    } else {
+      copy = try AlignedBuffer(count: count)
+      buffer = copy
+    }
     copy.pointer.update(from: source, count: count)
-    return copy
+    return UnsafePointer(copy.pointer)
   }
 }

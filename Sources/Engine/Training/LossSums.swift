@@ -55,6 +55,8 @@ struct BatchSums {
   private(set) var shards: [LossSums] = []
   /// Of the whole batch.
   var total: LossSums
+  /// Of one shard, before its loss is known.
+  var part: LossSums
   /// For each output with a loss, what its gradients are multiplied by.
   var scales: [Double]
   private let outputs: Int
@@ -62,8 +64,12 @@ struct BatchSums {
   init(outputs: Int) {
     self.outputs = outputs
     total = LossSums(outputs: outputs)
+    part = total
     scales = [Double](repeating: 0, count: outputs)
   }
+
+  /// Adds the part to the total.
+  mutating func addPart() { total += part }
 
   /// Lets `body` set the sums of the first `count` shards, and adds them to the total in their order.
   mutating func addShards(_ count: Int, _ body: (UnsafeMutableBufferPointer<LossSums>) -> Void) {

@@ -198,7 +198,18 @@ struct Objective {
 
   // MARK: Weights
 
-  /// Sets what each output's sums are divided by, for rows whose forward pass has run.
+  /// Whether what sums are divided by is known before the forward pass: the batch alone says what counts.
+  var dividesBeforeForward: Bool {
+    let graph = model.graph
+    return outputs.allSatisfy { output in
+      guard let validity = graph.values[output.value].validity else { return true }
+      if case .input = graph.validities[validity] { return true }
+      return false
+    }
+  }
+
+  /// Sets what each output's sums are divided by, for rows whose forward pass has run, or of which the
+  /// workspace has what counts in the inputs, if that is enough.
   ///
   /// - Parameter firstRow: the batch row of the workspace's row `rows.lowerBound`.
   func divisors(

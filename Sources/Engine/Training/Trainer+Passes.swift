@@ -10,16 +10,20 @@ extension Trainer {
     try candidate.take(inputs, model)
     try requireRows(candidate)
     try checkOutputs(outputs, model, candidate)
-    if try windowCount(candidate) != nil {
-      let copies = try KeptArrays(inputs)
-      try candidate.take(copies.views, model)
-      swap(&batch, &candidate)
-      kept = copies
-      return try forwardInWindows(into: outputs)
+    let isInWindows = try windowCount(candidate) != nil
+    if isInWindows || outputs.isEmpty {
+      // `batch` may still read what was kept before.
+      pending = nil
+      try kept.take(inputs)
+      try candidate.take(kept.views, model)
     }
     swap(&batch, &candidate)
-    let plan = try runForwardWhole()
-    guard !outputs.isEmpty else { return }
+    if isInWindows { return try forwardInWindows(into: outputs) }
+    if outputs.isEmpty { return try deferForward() }
+    pending = nil
+    passes += 1
+    let plan = try runForwardTogether()
+    pending = .done(plan)
     executor.forEachShard(
       of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
   }
@@ -54,24 +58,34 @@ extension Trainer {
     try runForward()
   }
 
-  /// The forward pass over `batch`. In windows it is left to the backward pass, which knows the loss.
+  /// The forward pass over `batch`, left to the backward pass, which knows the loss.
   private func runForward() throws {
     pending = nil
-    guard try takesWindows() else {
-      _ = try runForwardWhole()
-      return
-    }
+    guard try takesWindows() else { return try deferForward() }
     passes += 1
     pending = .inWindows
   }
 
-  private func runForwardWhole() throws -> Plan {
+  private func deferForward() throws {
     pending = nil
-    let plan = try executor.prepare(batch)
+    // Whether there is memory for it is known at once.
+    _ = try executor.prepare(batch, division)
     passes += 1
+    pending = .deferred
+  }
+
+  private func runForwardTogether() throws -> Plan {
+    let plan = try executor.prepare(batch, .together)
     executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
-    pending = .whole(plan)
     return plan
+  }
+
+  /// How a batch is taken whose forward pass was deferred. Gradients that are there already could not be
+  /// had again, should the loss of a later shard not be finite.
+  private var division: Division {
+    let shards = executor.shardCount(batch.count)
+    return shards > 1 && shards >= executor.pool.threads && !hasGradients
+      && objective.map(\.dividesBeforeForward) ?? false ? .byShard : .together
   }
 
   func settings(needsInputGradients: Bool = false, fused: UnsafePointer<Bool>? = nil)
@@ -106,7 +120,8 @@ extension Trainer {
     switch forward {
     case .inWindows:
       try backwardWindows(needsInputGradients: !inputGradients.isEmpty, fused: nil, run)
-    case .whole(let plan):
+    case .done, .deferred:
+      let plan = try forward.plan ?? runForwardTogether()
       let settings = settings(needsInputGradients: !inputGradients.isEmpty)
       run(plan, settings)
       executor.addGradients(batch: batch.count, plan, settings)
@@ -122,7 +137,7 @@ extension Trainer {
     guard let objective else { throw EngineError.order("the trainer was made without a loss") }
     let targets = Targets(views: targets, sampleWeights: sampleWeights)
     var loaded: Objective.Loaded?
-    if case .whole(let plan) = try requireForward() {
+    if let plan = try requireForward().plan {
       loaded = Objective.Loaded(
         plan: plan, pass: executor.pass(plan, worker: 0, firstRow: 0, settings()))
     }
@@ -138,25 +153,39 @@ extension Trainer {
   ) throws -> LossSums {
     let forward = try requireForward()
     pending = nil
-    guard case .whole(let plan) = forward else {
+    if case .inWindows = forward {
       return try backwardWindows(
         objective, targets, gradientScale: gradientScale, into: inputGradients)
     }
     let settings = settings(needsInputGradients: !inputGradients.isEmpty)
+    if case .deferred = forward, division == .byShard,
+      try takeRoundTrips(objective, targets, gradientScale, settings, inputGradients)
+    {
+      return batchSums.total
+    }
+    let plan = try forward.plan ?? runForwardTogether()
     setDivisors(objective, targets, plan, settings)
     try backward(
       objective, targets, gradientScale: gradientScale, plan, settings, into: inputGradients)
     return batchSums.total
   }
 
-  /// What the losses of the pass in the workspace are divided by.
+  /// What the losses of a batch are divided by.
   func setDivisors(
     _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings
   ) {
     batchSums.total.clear()
-    objective.divisors(
-      into: &batchSums.total, 0..<batch.count, firstRow: 0, targets, batch, plan,
-      executor.pass(plan, worker: 0, firstRow: 0, settings))
+    for shard in 0..<executor.shardCount(batch.count) {
+      let rows = executor.rows(ofShard: shard, batch: batch.count)
+      let place = executor.place(rows)
+      let pass = executor.pass(plan, worker: 0, firstRow: rows.lowerBound, settings)
+      if executor.division == .byShard {
+        batch.loadValidity(rows, at: place.lowerBound, plan, pass)
+      }
+      objective.divisors(
+        into: &batchSums.part, place, firstRow: rows.lowerBound, targets, batch, plan, pass)
+      batchSums.addPart()
+    }
   }
 
   /// Losses and gradients of the pass in the workspace, once `setDivisors` was called.
@@ -164,9 +193,7 @@ extension Trainer {
     _ objective: Objective, _ targets: Targets, gradientScale: Double, _ plan: Plan,
     _ settings: Executor.Settings, into inputGradients: [TensorView?]
   ) throws {
-    objective.applyReductions(to: &batchSums.total)
-    objective.scales(
-      into: &batchSums.scales, divisors: batchSums.total.divisors, factor: gradientScale)
+    setScales(objective, gradientScale)
     try objective.fused.withUnsafeBufferPointer { fused in
       var settings = settings
       settings.fused = fused.baseAddress
@@ -176,20 +203,60 @@ extension Trainer {
     }
   }
 
+  /// Forward, losses and backward of one shard after the other, with the parameters' gradients.
+  ///
+  /// - Returns: false, and no gradients, if the loss is not finite. Taken together, the batch shows where.
+  private func takeRoundTrips(
+    _ objective: Objective, _ targets: Targets, _ gradientScale: Double,
+    _ settings: Executor.Settings, _ inputGradients: [TensorView?]
+  ) throws -> Bool {
+    let plan = try executor.prepare(batch, .byShard)
+    setDivisors(objective, targets, plan, settings)
+    setScales(objective, gradientScale)
+    objective.fused.withUnsafeBufferPointer { fused in
+      var settings = settings
+      settings.fused = fused.baseAddress
+      addShards(objective, targets, inputGradients) { loss in
+        executor.forEachShard(
+          of: batch.count, plan, settings,
+          RoundTripWork(forward: ForwardWork(batch: batch), loss: loss))
+      }
+    }
+    hasGradients = batchSums.total.losses.allSatisfy(\.isFinite)
+    if !hasGradients { zeroGradients() }
+    return hasGradients
+  }
+
+  /// What gradients are multiplied by, from what the losses are divided by.
+  private func setScales(_ objective: Objective, _ gradientScale: Double) {
+    objective.applyReductions(to: &batchSums.total)
+    objective.scales(
+      into: &batchSums.scales, divisors: batchSums.total.divisors, factor: gradientScale)
+  }
+
   /// Adds the losses of a pass to the batch's, and goes back from them.
   func addLosses(
     _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings,
     into inputGradients: [TensorView?]
   ) throws {
+    addShards(objective, targets, inputGradients) { loss in
+      executor.forEachShard(of: batch.count, plan, settings, lastFirst: true, loss)
+    }
+    guard batchSums.total.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
+  }
+
+  /// Adds to the batch's losses what work on its shards makes of them.
+  private func addShards(
+    _ objective: Objective, _ targets: Targets, _ inputGradients: [TensorView?],
+    _ body: (LossWork) -> Void
+  ) {
     let scales = batchSums.scales
     batchSums.addShards(executor.shardCount(batch.count)) { shards in
-      executor.forEachShard(
-        of: batch.count, plan, settings, lastFirst: true,
+      body(
         LossWork(
           objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
           inputGradients: InputGradients(views: inputGradients)))
     }
-    guard batchSums.total.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
   }
 
   private func requireForward() throws -> Pending {

@@ -115,7 +115,7 @@ extension Trainer {
   /// The forward pass over a window, from and to the running state.
   private func forward(_ window: Int, size: Int) throws -> Plan {
     batch.show(from: window * size, timesteps: size)
-    let plan = try executor.prepare(batch)
+    let plan = try executor.prepare(batch, .together)
     executor.forEachShard(
       of: batch.count, plan, windowSettings(window), ForwardWork(batch: batch))
     return plan

@@ -37,8 +37,16 @@ public final class Trainer {
   var pending: Pending?
   enum Pending {
     /// Its values are in the workspace, laid out by this plan.
-    case whole(Plan)
+    case done(Plan)
+    /// Nobody has asked for its values yet: it is left to the backward pass, which takes each shard both
+    /// ways while the cache has it.
+    case deferred
+    /// Likewise, window by window.
     case inWindows
+
+    var plan: Plan? {
+      if case .done(let plan) = self { plan } else { nil }
+    }
   }
   var hasGradients = false
 
@@ -54,8 +62,8 @@ public final class Trainer {
   var batchSums: BatchSums
   /// Between the windows of long sequences.
   var states = WindowStates()
-  /// Copies of a caller's inputs, which backward reads again.
-  var kept: KeptArrays?
+  /// Copies of a caller's inputs, for a forward pass that comes after the call.
+  var kept = KeptArrays()
 
   /// Floats in a piece: large enough to hide the cost of handing it out.
   private static let pieceSize = 1 << 14

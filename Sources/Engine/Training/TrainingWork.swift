@@ -12,8 +12,9 @@ struct ForwardWork: ShardWork {
   func perform(
     shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
-    batch.load(rows, at: rows.lowerBound, plan, pass)
-    executor.forward(rows, plan, pass)
+    let place = executor.place(rows)
+    batch.load(rows, at: place.lowerBound, plan, pass)
+    executor.forward(place, plan, pass)
   }
 }
 
@@ -48,7 +49,7 @@ struct BackwardWork: ShardWork {
       }
     }
     executor.backward(rows, plan, pass)
-    inputGradients.copy(rows, batch, plan, pass)
+    inputGradients.copy(rows, at: rows.lowerBound, batch, plan, pass)
   }
 }
 
@@ -65,12 +66,27 @@ struct LossWork: ShardWork {
   func perform(
     shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
-    executor.clearGradients(rows, plan, pass)
+    let place = executor.place(rows)
+    executor.clearGradients(place, plan, pass)
     objective.evaluate(
-      into: &sums[shard], rows, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
+      into: &sums[shard], place, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
       pass, writesGradients: true)
-    executor.backward(rows, plan, pass)
-    inputGradients.copy(rows, batch, plan, pass)
+    executor.backward(place, plan, pass)
+    inputGradients.copy(rows, at: place.lowerBound, batch, plan, pass)
+  }
+}
+
+/// All of a shard's way, from its inputs to the parameters' gradients, while the cache has it.
+struct RoundTripWork: ShardWork {
+  let forward: ForwardWork
+  let loss: LossWork
+
+  func perform(
+    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+  ) {
+    forward.perform(shard: shard, rows, executor, plan, pass)
+    loss.perform(shard: shard, rows, executor, plan, pass)
+    executor.addGradients(shard: shard, rows: rows.count, plan, pass)
   }
 }
 
@@ -79,25 +95,29 @@ struct InputGradients {
   /// One per input, nil where it is not wanted; or empty.
   let views: [TensorView?]
 
-  func copy(_ rows: Range<Int>, _ batch: Batch, _ plan: Plan, _ pass: Pass) {
+  /// - Parameter offset: the workspace's row for the first of `rows`.
+  func copy(_ rows: Range<Int>, at offset: Int, _ batch: Batch, _ plan: Plan, _ pass: Pass) {
     for (index, view) in views.enumerated() {
       guard let view else { continue }
       let place = plan.inputs[index]
       for row in rows {
+        let local = offset + row - rows.lowerBound
         let target = view.floats(ofRow: row, place, from: batch.start)
-        let gradient = pass.pointer(place.gradients, row: row)
+        let gradient = pass.pointer(place.gradients, row: local)
         if place.hasTime || batch.isAtEnd {
           target.update(from: gradient, count: place.width)
         } else {
           // Every window adds to the gradient of what has no timesteps.
           kernels.add(gradient, target, count: place.width)
         }
-        clearMasked(target, place, row, pass)
+        clearMasked(target, place, local, pass)
       }
     }
   }
 
   /// A timestep that does not count has no gradient.
+  ///
+  /// - Parameter row: of the workspace.
   private func clearMasked(
     _ gradient: MutableValues, _ place: ValuePlace, _ row: Int, _ pass: Pass
   ) {
