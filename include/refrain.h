@@ -677,7 +677,9 @@ refrain_status refrain_trainer_fit(refrain_trainer *trainer, const refrain_datas
 /**
  * The forward pass in training mode (dropout is on), remembered for a backward pass.
  *
- * outputs  as in refrain_session_run(); NULL with output_count 0 if they are not needed.
+ * outputs  as in refrain_session_run(); NULL with output_count 0 if they are not needed. Without them
+ *          this function copies its inputs, and the backward pass computes both ways, faster and in
+ *          less memory.
  *
  * A step, which is this function, one of the two below and refrain_trainer_update(), makes no
  * allocation after steps of the same sizes, except in windows.
@@ -697,7 +699,7 @@ refrain_status refrain_trainer_forward(refrain_trainer *trainer, const refrain_t
  *                   you do not want, data is NULL. NULL with input_count 0 if none is wanted.
  *
  * Returns REFRAIN_OK, REFRAIN_NULL_POINTER, REFRAIN_HANDLE, REFRAIN_SHAPE, REFRAIN_ORDER (no forward
- * pass, or it was used) or, in windows, REFRAIN_MEMORY. Since 0.1.
+ * pass, or it was used) or, in windows and where forward gave no outputs, REFRAIN_MEMORY. Since 0.1.
  */
 refrain_status refrain_trainer_backward(refrain_trainer *trainer,
                                         const refrain_tensor *output_gradients,

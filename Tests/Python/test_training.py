@@ -191,6 +191,44 @@ def test_threads_give_the_same_bits() -> None:
     assert_same_bits(one, fitted(threads=threads))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_batch_by_shards_gives_the_bits_of_the_batch_as_a_whole(
+  threads: int, weighted: bool
+) -> None:
+  """A fit takes shard after shard; after a forward pass that shows its outputs, all wait for the loss."""
+  x, y, lengths = first_token(35)
+  weights = np.linspace(0.1, 2, 35).astype(np.float32) if weighted else None
+  options = {"optimizer": "Adam(0.01)", "clip_norm": 1.0, "seed": 9}
+  by_shards = refrain.Model(NOTATION, seed=4)
+  by_shards.fit(
+    x, y, lengths=lengths, sample_weight=weights, batch_size=35, epochs=1, shuffle=False, verbose=0,
+    threads=threads, **options
+  )  # fmt: skip
+  whole = refrain.Model(NOTATION, seed=4)
+  trainer = whole.trainer("loss=crossentropy", threads=threads, **options)
+  trainer.forward(x, lengths=lengths)
+  trainer.backward_loss(y, weights)
+  trainer.update()
+  assert_same_bits(parameters_of(by_shards), parameters_of(whole))
+
+
+def test_a_batch_that_is_not_finite_leaves_no_gradients() -> None:
+  """The third of four shards has the number: the first two have added theirs by then."""
+  random = np.random.default_rng(7)
+  x = random.normal(size=(32, 5, 3)).astype(np.float32)
+  y = random.integers(0, 2, 32).astype(np.int32)
+  model = refrain.Model("x = Input(3)\nx -> LSTM(4) -> Dense(2)", seed=1)
+  trained = refrain.Model("x = Input(3)\nx -> LSTM(4) -> Dense(2)", seed=1)
+  broken = x.copy()
+  broken[20, 2, 1] = np.nan
+  with pytest.raises(refrain.NotFiniteError, match="input|lstm"):
+    model.fit(broken, y, batch_size=32, optimizer="SGD(0.1)", verbose=0)
+  for each in (model, trained):
+    each.fit(x, y, batch_size=32, optimizer="SGD(0.1)", shuffle=False, epochs=1, verbose=0)
+  assert_same_bits(parameters_of(model), parameters_of(trained))
+
+
 def test_seeds_decide_everything() -> None:
   assert_same_bits(fitted(), fitted())
   assert differ(fitted(), fitted(seed=10))
