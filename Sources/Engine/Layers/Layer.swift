@@ -10,8 +10,8 @@
 // - backward reads its outputs' gradients and adds to its inputs' gradients, which start at zero;
 // - outside a row's length, float inputs and output gradients hold zeros when they are read (the
 //   executor sees to it), so a layer that works on each timestep alone needs no lengths;
-// - parameter gradients are added afterwards for the whole batch, in tasks that write disjoint
-//   parts, so that no sum depends on how many threads there are.
+// - parameter gradients are added afterwards for all rows of the workspace, shard by shard in order or the
+//   batch at once, in tasks that write disjoint parts, so that no sum depends on how many threads there are.
 
 import Kernels
 
