@@ -20,6 +20,22 @@ def test_steps_equal_a_run(cell):
   np.testing.assert_allclose(single.step(list(x[0, 2])), expected[0, 2], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU", "MGU"])
+def test_a_stream_goes_on_with_the_weights_of_an_update(cell):
+  model = refrain.Model(f"Input(3) -> {cell}(5) -> Dense(2)", seed=8)
+  x = np.random.default_rng(6).normal(size=(2, 4, 3)).astype(np.float32)
+  stream = model.session(lanes=2)
+  before = stream.step(x[:, 0])
+  trainer = model.trainer("loss=mse, optimizer=Adam(0.1)")
+  trainer.forward(x)
+  trainer.backward_loss(np.ones((2, 2), np.float32))
+  trainer.update()
+  stream.reset()
+  after = stream.step(x[:, 0])
+  np.testing.assert_array_equal(after, model.session(lanes=2).step(x[:, 0]))
+  assert not np.allclose(after, before, rtol=0.01)
+
+
 def test_lanes_state_and_clones():
   model = refrain.Model("Input(2) -> LSTM(4) -> Dense(1)", seed=8)
   x = np.random.default_rng(7).normal(size=(6, 3, 2))

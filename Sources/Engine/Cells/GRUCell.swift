@@ -59,25 +59,32 @@ struct GRUCell: RecurrentCell {
   }
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
-    let first = weights.first.forward.stepProduct(step.recurrentInput)
     if resetsAfter {
-      kernels.forward(
-        GRUStep(
-          extent: step.extent, product: first, inputProduct: weights.inputProduct(step),
-          start: step.start, gates: step.gates, candidate: step.extra,
-          candidateBias: weights.separateBias, previousHidden: step.previousHidden,
-          hidden: step.hidden))
+      kernels.forward(stepResettingAfter(step, weights))
     } else {
       kernels.forward(
         GRUResetStep(
-          extent: step.extent, product: first, gates: step.gates,
-          recurrentInput: step.recurrentInput, reset: step.extra))
+          extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
+          gates: step.gates, recurrentInput: step.recurrentInput, reset: step.extra))
       kernels.forward(
         GRUStep(
           extent: step.extent, product: weights.last.forward.stepProduct(step.extra),
           start: step.gates, gates: step.gates, candidate: nil, candidateBias: nil,
           previousHidden: step.previousHidden, hidden: step.hidden))
     }
+  }
+
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
+    resetsAfter ? StepTurn(stepResettingAfter(step, weights)) : nil
+  }
+
+  @inline(__always)
+  private func stepResettingAfter(_ step: CellStep, _ weights: CellWeights) -> GRUStep {
+    GRUStep(
+      extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
+      inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
+      candidate: step.extra, candidateBias: weights.separateBias,
+      previousHidden: step.previousHidden, hidden: step.hidden)
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

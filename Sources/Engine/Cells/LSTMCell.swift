@@ -55,12 +55,20 @@ struct LSTMCell: RecurrentCell {
   var fusesInput: Bool { true }
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
-    kernels.forward(
-      LSTMStep(
-        extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
-        previousCell: step.previousMemory, cell: step.memory, previousHidden: step.previousHidden,
-        hidden: step.hidden))
+    kernels.forward(kernelStep(step, weights))
+  }
+
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
+    StepTurn(kernelStep(step, weights))
+  }
+
+  @inline(__always)
+  private func kernelStep(_ step: CellStep, _ weights: CellWeights) -> LSTMStep {
+    LSTMStep(
+      extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
+      inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
+      previousCell: step.previousMemory, cell: step.memory, previousHidden: step.previousHidden,
+      hidden: step.hidden)
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

@@ -27,11 +27,19 @@ struct RNNCell: RecurrentCell {
   let fusesInput = true
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
-    kernels.forward(
-      RNNStep(
-        extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
-        inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
-        previousHidden: step.previousHidden, hidden: step.hidden))
+    kernels.forward(kernelStep(step, weights))
+  }
+
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
+    StepTurn(kernelStep(step, weights))
+  }
+
+  @inline(__always)
+  private func kernelStep(_ step: CellStep, _ weights: CellWeights) -> RNNStep {
+    RNNStep(
+      extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
+      inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,
+      previousHidden: step.previousHidden, hidden: step.hidden)
   }
 
   func backward(_ step: CellStepGradient, _ weights: CellWeights) {

@@ -49,6 +49,8 @@ protocol RecurrentCell: Sendable {
   var gradients: CellGradients { get }
 
   func forward(_ step: CellStep, _ weights: CellWeights)
+  /// The same for a step that is computed again and again; nil where it is more than one kernel's.
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn?
   func backward(_ step: CellStepGradient, _ weights: CellWeights)
   /// What the product with weight_hh makes of the gradients that `backward` left; nil without one.
   func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct?
@@ -69,6 +71,7 @@ extension RecurrentCell {
   var gradients: CellGradients {
     CellGradients(recurrent: [RecurrentGradient(rows: 0..<gateSize, of: .gates)])
   }
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? { nil }
   func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct? {
     GradientProduct(weights.first.backward.stepProduct(gates))
   }

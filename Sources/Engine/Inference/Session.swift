@@ -113,10 +113,9 @@ public final class Session {
     try withStream { stream in
       try stream.requireSingle(.float)
       try stream.prepare()
-      let pass = stream.pass()
-      stream.setInput(0, UnsafeRawPointer(x), pass)
-      stream.run(pass)
-      stream.getOutput(0, y, pass)
+      stream.setInput(0, UnsafeRawPointer(x))
+      stream.run()
+      stream.getOutput(0, y)
     }
   }
 
@@ -126,10 +125,9 @@ public final class Session {
       try stream.requireSingle(.ids)
       try stream.prepare()
       try stream.checkIDs(0, ids, name: "ids")
-      let pass = stream.pass()
-      stream.setInput(0, UnsafeRawPointer(ids), pass)
-      stream.run(pass)
-      stream.getOutput(0, y, pass)
+      stream.setInput(0, UnsafeRawPointer(ids))
+      stream.run()
+      stream.getOutput(0, y)
     }
   }
 
@@ -154,12 +152,11 @@ public final class Session {
       try view.check(stepShape(model.outputShape(index)), batch: lanes)
     }
     try stream.prepare()
-    let pass = stream.pass()
     for (index, view) in inputs.enumerated() {
-      stream.setInput(index, UnsafeRawPointer(view.base), pass)
+      stream.setInput(index, UnsafeRawPointer(view.base))
     }
-    stream.run(pass)
-    for (index, view) in outputs.enumerated() { stream.getOutput(index, view.floats, pass) }
+    stream.run()
+    for (index, view) in outputs.enumerated() { stream.getOutput(index, view.floats) }
   }
 
   private func stepShape(_ shape: ValueShape) -> ValueShape {
@@ -210,7 +207,11 @@ private final class Stream {
   private let model: Model
   private let lanes: Int
   private let executor: Executor
-  private let plan: Plan
+  /// Of all layers. Weights that were packed stay where they are, whatever they are packed with later.
+  private let turns: [Unmanaged<StreamTurn>]
+  /// The workspace's arrays.
+  private let inputs: [UnsafeMutableRawBufferPointer]
+  private let outputs: [UnsafeMutableBufferPointer<Float>]
   /// The type of the only input, of a model with one input and one output.
   private let single: ElementType?
 
@@ -239,11 +240,22 @@ private final class Stream {
     let size = try Int.product([lanes, model.graph.stateSize], of: "lanes")
     stateMemory = try AlignedBuffer(count: size)
     state = UnsafeMutableBufferPointer(start: stateMemory.pointer, count: size)
-    plan = try executor.prepare(
+    let plan = try executor.prepare(
       batch: lanes, timesteps: [Int](repeating: 1, count: model.inputCount))
     executor.setFullness(plan) { _ in true }
+    let pass = executor.pass(
+      plan, worker: 0, firstRow: 0, Executor.Settings(state: stateMemory.pointer))
+    func array(_ place: ValuePlace) -> UnsafeMutableBufferPointer<Float> {
+      UnsafeMutableBufferPointer(start: pass.pointer(place.values), count: lanes * place.width)
+    }
+    inputs = plan.inputs.map { UnsafeMutableRawBufferPointer(array($0)) }
+    outputs = plan.outputs.map(array)
+    try model.prepareWeights(.inference)
+    turns = executor.streamTurns(0..<lanes, plan, pass).map(Unmanaged.passRetained)
     reset(0..<lanes)
   }
+
+  deinit { for turn in turns { turn.release() } }
 
   func prepare() throws { try model.prepareWeights(.inference) }
 
@@ -269,22 +281,19 @@ private final class Stream {
     }
   }
 
-  func pass() -> Pass {
-    executor.pass(plan, worker: 0, firstRow: 0, Executor.Settings(state: stateMemory.pointer))
+  func setInput(_ index: Int, _ source: UnsafeRawPointer) {
+    let array = inputs[index]
+    array.baseAddress?.copyMemory(from: source, byteCount: array.count)
   }
 
-  func setInput(_ index: Int, _ source: UnsafeRawPointer, _ pass: Pass) {
-    let place = plan.inputs[index]
-    UnsafeMutableRawPointer(pass.pointer(place.values))
-      .copyMemory(from: source, byteCount: lanes * place.width * 4)
+  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>) {
+    let array = outputs[index]
+    if let values = array.baseAddress { target.update(from: values, count: array.count) }
   }
 
-  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>, _ pass: Pass) {
-    let place = plan.outputs[index]
-    target.update(from: pass.pointer(place.values), count: lanes * place.width)
+  func run() {
+    for turn in turns { turn._withUnsafeGuaranteedRef { $0.take() } }
   }
-
-  func run(_ pass: Pass) { executor.forward(0..<lanes, plan, pass) }
 
   func reset(_ lanes: Range<Int>) {
     let width = model.graph.stateSize

@@ -44,8 +44,7 @@ struct InputLayer: Layer {
 }
 
 private final class InputRun: LayerRun {
-  override func forward(_ rows: Range<Int>, _ pass: Pass) {}
-  override func backward(_ rows: Range<Int>, _ pass: Pass) {}
+  override func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] { [] }
 }
 
 /// No single size in a model may exceed this; products are checked besides.

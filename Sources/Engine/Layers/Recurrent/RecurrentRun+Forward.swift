@@ -76,17 +76,26 @@ extension RecurrentRun {
     }
     let memory = zoneout.memory == nil ? next.memory : candidateMemory(t, rows, pass)
     cell.forward(
-      CellStep(
-        extent: extent, start: sums.start, gates: sums.gates, input: sums.input,
-        recurrentInput: recurrentInput(state.hidden, t, rows, pass),
-        extra: extra, previousHidden: state.hidden, hidden: next.hidden,
-        previousMemory: state.memory, memory: memory, scores: scores(t, rows, pass),
-        scratch: scratch),
+      cellStep(
+        t, rows, extent, sums, from: state, to: State(hidden: next.hidden, memory: memory), extra,
+        scratch, pass),
       weights)
     guard hasZoneout else { return }
     zoneout.hidden?.forward(
       t, from: state.hidden, next.hidden, into: next.hidden, extent, rows, pass)
     zoneout.memory?.forward(t, from: state.memory, memory, into: next.memory, extent, rows, pass)
+  }
+
+  @inline(__always)
+  func cellStep(
+    _ t: Int, _ rows: Range<Int>, _ extent: StepExtent, _ sums: GateSums, from state: State,
+    to next: State, _ extra: Rows, _ scratch: MutableValues, _ pass: Pass
+  ) -> CellStep {
+    CellStep(
+      extent: extent, start: sums.start, gates: sums.gates, input: sums.input,
+      recurrentInput: recurrentInput(state.hidden, t, rows, pass), extra: extra,
+      previousHidden: state.hidden, hidden: next.hidden, previousMemory: state.memory,
+      memory: next.memory, scores: scores(t, rows, pass), scratch: scratch)
   }
 
   /// Takes the state of some of a shard's rows to another place, unless it is the same.
