@@ -24,8 +24,10 @@ enum BoundaryError: Error {
 /// - Parameter body: takes the caller's floating-point mode, in which callbacks run.
 @inline(__always)
 func boundary(_ body: (_ callersMode: ArithmeticMode) throws -> Void) -> Int32 {
+  let callersMode = ArithmeticMode.startComputing()
+  defer { callersMode.apply() }
   do {
-    try computing(body)
+    try body(callersMode)
     return Int32(REFRAIN_OK)
   } catch {
     return fail(error)

@@ -40,6 +40,13 @@ REFRAIN_INLINE refrain_vector refrain_square_root(refrain_vector x) {
   return __builtin_elementwise_sqrt(x);
 }
 
+#if defined(__AVX512F__)
+/** x · 2ⁿ for whole n of any size. */
+REFRAIN_INLINE refrain_vector refrain_scale(refrain_vector x, refrain_vector n) {
+  return __builtin_ia32_scalefps512_mask(x, n, x, (unsigned short)-1, 4 /* the mode's rounding */);
+}
+#endif
+
 /** `x` in the first `lanes` lanes, 1 … all; `rest` in the others. */
 REFRAIN_INLINE refrain_vector refrain_replace_rest(refrain_vector x, long lanes, float rest) {
   refrain_bits is_rest = (refrain_bits)REFRAIN_LANE_NUMBERS >= (int)lanes;

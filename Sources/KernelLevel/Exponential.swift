@@ -5,13 +5,15 @@
 //
 // The polynomials are minimax fits (iteratively reweighted least squares in Double, then rounded).
 
+import CProcessor
 import KernelInterface
 
 /// eˣ within 2 ulp; +∞ above 88.73, 0 below −104.
 ///
 /// eˣ = 2ⁿ eʳ with n the integer nearest to x / ln 2, so |r| ≤ ln 2 / 2. ln 2 is subtracted in two
-/// parts, of which n times the first is exact (Cody & Waite 1980). 2ⁿ is applied as two factors
-/// because n reaches from −150 to 128, beyond the exponents of normal floats.
+/// parts, of which n times the first is exact (Cody & Waite 1980). 2ⁿ is applied as two factors, where
+/// there is no instruction for it, because n reaches from −150 to 128, beyond the exponents of normal
+/// floats.
 @inline(always)
 func exponential(_ x: Vector) -> Vector {
   let x = atLeast(atMost(x, Vector(repeating: 89)), Vector(repeating: -104))
@@ -24,9 +26,13 @@ func exponential(_ x: Vector) -> Vector {
   let tail = polynomial(
     r, 0.499_999_94, 0.166_665_2, 0.041_668_404, 0.008_368_899, 0.001_381_422_2)
   let power = multiplyAdd(r * r, tail, r) + 1
-  let exponent = unsafeBitCast(shifted, to: SignedBits.self) &- 0x4b40_0000
-  let half = exponent &>> 1
-  return power * powerOfTwo(half) * powerOfTwo(exponent &- half)
+  #if LEVEL_V4
+    return refrain_scale(power, n)
+  #else
+    let exponent = unsafeBitCast(shifted, to: SignedBits.self) &- 0x4b40_0000
+    let half = exponent &>> 1
+    return power * powerOfTwo(half) * powerOfTwo(exponent &- half)
+  #endif
 }
 
 /// 2ⁿ for −126 ≤ n ≤ 127.

@@ -23,11 +23,10 @@ func runBackward<Step: FusedGradient>(
 ) where Step.Gates == OneVector {
   if rows == 1 {
     run(
-      Paired(Paired(step)), step, rows: rows, hiddenSize: hiddenSize, product.first,
+      Paired(Paired(step)), rows: rows, hiddenSize: hiddenSize, product.first,
       and: product.second, tileRows: 1)
   } else {
-    run(
-      Paired(step), step, rows: rows, hiddenSize: hiddenSize, product.first, and: product.second)
+    run(Paired(step), rows: rows, hiddenSize: hiddenSize, product.first, and: product.second)
   }
 }
 

@@ -12,6 +12,10 @@ import KernelInterface
 protocol FusedStep {
   /// One vector for each gate.
   associatedtype Gates: Strip
+  /// What takes the units that the step leaves over.
+  associatedtype Narrow: FusedStep = Self
+  /// It is a part of the step, or all of it.
+  static func narrow(_ step: UnsafePointer<Self>) -> UnsafePointer<Narrow>
 
   /// How many hidden units `Gates` covers.
   static var units: Int { get }
@@ -38,6 +42,10 @@ protocol FusedStep {
   func prefetch(_ row: Int, _ unit: Int)
 }
 
+extension FusedStep where Narrow == Self {
+  @inline(always) static func narrow(_ step: UnsafePointer<Self>) -> UnsafePointer<Self> { step }
+}
+
 extension FusedStep {
   @inline(always) static var turns: Bool { false }
   @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
@@ -55,9 +63,15 @@ func prefetchGates(_ gates: Rows, _ count: Int, _ row: Int, _ unit: Int, _ hidde
 /// once than one vector has, or the multiply-adds wait for each other.
 struct Paired<Step: FusedStep>: FusedStep {
   typealias Gates = Twins<Step.Gates>
-  var step: Step
+  typealias Narrow = Step.Narrow
+  /// Nothing else, so that it lies where the pair does.
+  let step: Step
 
   @inline(always) init(_ step: Step) { self.step = step }
+
+  @inline(always) static func narrow(_ pair: UnsafePointer<Self>) -> UnsafePointer<Narrow> {
+    Step.narrow(UnsafeRawPointer(pair).assumingMemoryBound(to: Step.self))
+  }
 
   @inline(always) static var units: Int { 2 * Step.units }
   @inline(always) static var isUsual: Bool { Step.isUsual }
@@ -87,52 +101,50 @@ struct Paired<Step: FusedStep>: FusedStep {
 }
 
 @inline(always)
-func run<Wide: FusedStep, Narrow: FusedStep>(
-  _ wide: Wide, _ narrow: Narrow, _ extent: StepExtent, _ product: StepProduct,
+func run(
+  _ step: some FusedStep, _ extent: StepExtent, _ product: StepProduct,
   after input: StepProduct? = nil
 ) {
   run(
-    wide, narrow, rows: extent.rows, hiddenSize: extent.hiddenSize, input ?? product,
+    step, rows: extent.rows, hiddenSize: extent.hiddenSize, input ?? product,
     and: input == nil ? nil : product)
 }
 
-/// Runs a step over all hidden units: `wide` as far as it reaches, `narrow` for the rest.
+/// Runs a step over all hidden units: as far as it reaches, and its narrow part over the rest.
 ///
 /// - Parameter tileRows: the most rows that a tile may have.
 @inline(always)
-func run<Wide: FusedStep, Narrow: FusedStep>(
-  _ wide: Wide, _ narrow: Narrow, rows: Int, hiddenSize: Int, _ product: StepProduct,
+func run<Step: FusedStep>(
+  _ step: Step, rows: Int, hiddenSize: Int, _ product: StepProduct,
   and second: StepProduct? = nil, tileRows: Int = 8
 ) {
   // A tile is called often: what it needs lies at one place and is not copied.
-  withUnsafePointer(to: wide) { wide in
-    withUnsafePointer(to: narrow) { narrow in
-      withUnsafeTemporaryAllocation(of: Factors.self, capacity: 2) { memory in
-        memory.initializeElement(at: 0, to: Factors(product))
-        if let second { memory.initializeElement(at: 1, to: Factors(second)) }
-        let factors = StepFactors(rebasing: memory[..<(second == nil ? 1 : 2)])
-        runUnits(wide, narrow, rows, hiddenSize, factors, tileRows)
-      }
+  withUnsafePointer(to: step) { step in
+    withUnsafeTemporaryAllocation(of: Factors.self, capacity: 2) { memory in
+      memory.initializeElement(at: 0, to: Factors(product))
+      if let second { memory.initializeElement(at: 1, to: Factors(second)) }
+      let factors = StepFactors(rebasing: memory[..<(second == nil ? 1 : 2)])
+      runUnits(step, rows, hiddenSize, factors, tileRows)
     }
   }
 }
 
 @inline(always)
-private func runUnits<Wide: FusedStep, Narrow: FusedStep>(
-  _ wide: UnsafePointer<Wide>, _ narrow: UnsafePointer<Narrow>, _ rows: Int, _ hiddenSize: Int,
-  _ factors: StepFactors, _ tileRows: Int
+private func runUnits<Step: FusedStep>(
+  _ step: UnsafePointer<Step>, _ rows: Int, _ hiddenSize: Int, _ factors: StepFactors,
+  _ tileRows: Int
 ) {
   let width = Vector.scalarCount
   var unit = 0
   while unit < hiddenSize {
     let rest = hiddenSize - unit
     // An activation that is looked up takes the time; it needs no second set of tiles.
-    let isWide = Wide.isUsual && rest > Wide.units - width
-    let vectors = isWide ? Wide.units / width : 1
+    let isWide = Step.isUsual && rest > Step.units - width
+    let vectors = isWide ? Step.units / width : 1
     if isWide {
-      runRows(wide, rows, hiddenSize, factors, unit, min(rest, Wide.units), tileRows)
+      runRows(step, rows, hiddenSize, factors, unit, min(rest, Step.units), tileRows)
     } else {
-      runRows(narrow, rows, hiddenSize, factors, unit, min(rest, width), tileRows)
+      runRows(Step.narrow(step), rows, hiddenSize, factors, unit, min(rest, width), tileRows)
     }
     for index in factors.indices {
       factors[index].b.base += vectors * factors[index].b.vectorStride
@@ -145,6 +157,7 @@ private func runUnits<Wide: FusedStep, Narrow: FusedStep>(
 private typealias StepFactors = UnsafeMutableBufferPointer<Factors>
 
 extension Factors {
+  @inline(always)
   fileprivate init(_ product: StepProduct) {
     self.init(
       a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,

@@ -30,14 +30,14 @@ private func forwardGRU(
 ) {
   guard let candidate = step.candidate else {
     let fused = FusedCandidate(step: step, τ: τ)
-    run(Paired(Paired(fused)), fused, step.extent, step.product)
+    run(Paired(Paired(fused)), step.extent, step.product)
     return
   }
   let fused = FusedGRU(step: step, candidate: candidate, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), fused, step.extent, step.product, after: step.inputProduct)
+    run(Paired(fused), step.extent, step.product, after: step.inputProduct)
   } else {
-    run(fused, fused, step.extent, step.product, after: step.inputProduct)
+    run(fused, step.extent, step.product, after: step.inputProduct)
   }
 }
 

@@ -30,9 +30,9 @@ private func forwardLSTM(
 ) {
   let fused = FusedLSTM(step: step, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), fused, step.extent, step.product, after: step.inputProduct)
+    run(Paired(fused), step.extent, step.product, after: step.inputProduct)
   } else {
-    run(fused, fused, step.extent, step.product, after: step.inputProduct)
+    run(fused, step.extent, step.product, after: step.inputProduct)
   }
 }
 

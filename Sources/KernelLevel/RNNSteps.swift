@@ -24,7 +24,7 @@ extension Level {
 
 private func forwardRNN(_ step: RNNStep, _ τ: some PointwiseFunction) {
   let fused = FusedRNN(step: step, τ: τ)
-  run(Paired(Paired(fused)), fused, step.extent, step.product, after: step.inputProduct)
+  run(Paired(Paired(fused)), step.extent, step.product, after: step.inputProduct)
 }
 
 private struct FusedRNN<State: PointwiseFunction>: FusedStep {

@@ -28,9 +28,14 @@ public struct ArithmeticMode: Sendable, Equatable {
     #endif
   }
 
-  /// The same rounding, with denormal operands and results taken as zero, and without traps.
-  fileprivate var forComputing: ArithmeticMode {
-    ArithmeticMode(control: control | flushDenormals | maskExceptions)
+  /// Makes the mode that the library computes in the calling thread's: its rounding, with denormal
+  /// operands and results taken as zero, and without traps.
+  ///
+  /// - Returns: the mode before, which is to be applied again.
+  public static func startComputing() -> ArithmeticMode {
+    let before = current
+    ArithmeticMode(control: before.control | flushDenormals | maskExceptions).apply()
+    return before
   }
 
   /// Runs a callback of the caller whose mode this is.
@@ -40,18 +45,6 @@ public struct ArithmeticMode: Sendable, Equatable {
     defer { own.apply() }
     return try callback()
   }
-}
-
-/// Runs `body` in the mode that the library computes in.
-///
-/// - Parameter body: takes the caller's mode.
-public func computing<Result>(_ body: (_ callersMode: ArithmeticMode) throws -> Result) rethrows
-  -> Result
-{
-  let callers = ArithmeticMode.current
-  callers.forComputing.apply()
-  defer { callers.apply() }
-  return try body(callers)
 }
 
 /// Bits of MXCSR: flush-to-zero (15) for results, denormals-are-zero (6) for operands.

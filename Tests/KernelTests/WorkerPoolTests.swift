@@ -103,19 +103,19 @@ private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
     let unblocked = Atomic<Int>(0)
     let denormals = Atomic<Int>(0)
     let arrived = Atomic<Int>(0)
-    computing { _ in
-      pool.run(tasks: 2) { _, worker in
-        arrived.add(1, ordering: .relaxed)
-        while arrived.load(ordering: .relaxed) < 2 { usleep(100) }
-        if isDenormalArithmeticExact() { denormals.add(1, ordering: .relaxed) }
-        guard worker > 0 else { return }
-        var mask = sigset_t()
-        pthread_sigmask(SIG_SETMASK, nil, &mask)
-        for signal in [SIGINT, SIGTERM, SIGUSR1, SIGALRM] where sigismember(&mask, signal) != 1 {
-          unblocked.add(1, ordering: .relaxed)
-        }
+    let own = ArithmeticMode.startComputing()
+    pool.run(tasks: 2) { _, worker in
+      arrived.add(1, ordering: .relaxed)
+      while arrived.load(ordering: .relaxed) < 2 { usleep(100) }
+      if isDenormalArithmeticExact() { denormals.add(1, ordering: .relaxed) }
+      guard worker > 0 else { return }
+      var mask = sigset_t()
+      pthread_sigmask(SIG_SETMASK, nil, &mask)
+      for signal in [SIGINT, SIGTERM, SIGUSR1, SIGALRM] where sigismember(&mask, signal) != 1 {
+        unblocked.add(1, ordering: .relaxed)
       }
     }
+    own.apply()
     #expect(unblocked.load(ordering: .relaxed) == 0)
     #expect(denormals.load(ordering: .relaxed) == 0)
     #expect(isDenormalArithmeticExact())

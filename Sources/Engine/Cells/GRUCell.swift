@@ -75,7 +75,9 @@ struct GRUCell: RecurrentCell {
   }
 
   func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
-    resetsAfter ? StepTurn(stepResettingAfter(step, weights)) : nil
+    guard resetsAfter else { return nil }
+    let step = stepResettingAfter(step, weights)
+    return StreamTurn { kernels.forward(step) }
   }
 
   @inline(__always)

@@ -59,7 +59,8 @@ struct LSTMCell: RecurrentCell {
   }
 
   func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
-    StepTurn(kernelStep(step, weights))
+    let step = kernelStep(step, weights)
+    return StreamTurn { kernels.forward(step) }
   }
 
   @inline(__always)

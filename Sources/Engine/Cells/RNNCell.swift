@@ -31,7 +31,8 @@ struct RNNCell: RecurrentCell {
   }
 
   func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
-    StepTurn(kernelStep(step, weights))
+    let step = kernelStep(step, weights)
+    return StreamTurn { kernels.forward(step) }
   }
 
   @inline(__always)

@@ -158,7 +158,7 @@ class LayerRun {
   func forward(_ rows: Range<Int>, _ pass: Pass) {}
   /// What forward of these rows comes to in every timestep of a stream, where all timesteps count.
   func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] {
-    [ForwardTurn(self, rows, pass)]
+    [StreamTurn { self.forward(rows, pass) }]
   }
   func backward(_ rows: Range<Int>, _ pass: Pass) {}
   /// In how many parts the parameters' gradients are computed; 0 without parameters.

@@ -8,66 +8,16 @@ import Kernels
 
 /// Something to be done in every timestep.
 ///
-/// A class and no protocol, for the reason that `LayerRun` is one.
-class StreamTurn {
-  func take() {}
-}
+/// An object around a closure, because a stream lends an object to the call without counting references.
+final class StreamTurn {
+  let take: () -> Void
 
-/// A layer's forward pass as it is.
-final class ForwardTurn: StreamTurn {
-  private let run: LayerRun
-  private let rows: Range<Int>
-  private let pass: Pass
+  init(_ take: @escaping () -> Void) { self.take = take }
 
-  init(_ run: LayerRun, _ rows: Range<Int>, _ pass: Pass) {
-    self.run = run
-    self.rows = rows
-    self.pass = pass
+  /// Copies rows of `width` floats.
+  static func copy(_ source: Rows, to target: Rows, rows: Int, width: Int) -> StreamTurn {
+    StreamTurn {
+      for row in 0..<rows { target[row].update(from: source[row], count: width) }
+    }
   }
-
-  override func take() { run.forward(rows, pass) }
-}
-
-/// A step of a cell that one kernel computes.
-final class StepTurn<Step: KernelStep>: StreamTurn {
-  private let step: Step
-
-  init(_ step: Step) { self.step = step }
-
-  override func take() { step.compute() }
-}
-
-/// Copies rows of `count` floats.
-final class CopyTurn: StreamTurn {
-  private let source: Rows
-  private let target: Rows
-  private let rows: Int
-  private let count: Int
-
-  init(_ source: Rows, to target: Rows, rows: Int, count: Int) {
-    self.source = source
-    self.target = target
-    self.rows = rows
-    self.count = count
-  }
-
-  override func take() {
-    for row in 0..<rows { target[row].update(from: source[row], count: count) }
-  }
-}
-
-protocol KernelStep {
-  func compute()
-}
-
-extension RNNStep: KernelStep {
-  func compute() { kernels.forward(self) }
-}
-
-extension LSTMStep: KernelStep {
-  func compute() { kernels.forward(self) }
-}
-
-extension GRUStep: KernelStep {
-  func compute() { kernels.forward(self) }
 }

@@ -221,25 +221,11 @@ final class Executor {
   /// What forward comes to in every timestep of a stream.
   func streamTurns(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) -> [StreamTurn] {
     let isFull = plan.validities.indices.allSatisfy { pass.validities[$0].isFull }
-    guard isFull else { return [MaskedTurns(executor: self, rows: rows, plan: plan, pass: pass)] }
-    return plan.runs.flatMap { $0.streamTurns(rows, pass) }
-  }
-
-  /// All layers, where a layer may say that a timestep does not count.
-  private final class MaskedTurns: StreamTurn {
-    private let executor: Executor
-    private let rows: Range<Int>
-    private let plan: Plan
-    private let pass: Pass
-
-    init(executor: Executor, rows: Range<Int>, plan: Plan, pass: Pass) {
-      self.executor = executor
-      self.rows = rows
-      self.plan = plan
-      self.pass = pass
+    // Where a layer may say that a timestep does not count, nothing is known ahead.
+    guard isFull else {
+      return [StreamTurn { self.forward(rows, plan, pass) }]
     }
-
-    override func take() { executor.forward(rows, plan, pass) }
+    return plan.runs.flatMap { $0.streamTurns(rows, pass) }
   }
 
   /// The layers that a walk runs once.

@@ -32,7 +32,7 @@ extension RecurrentRun {
       0, rows, extent(rows, 0, nil, keepsGates: false), gatesOfInput(0, rows, weights, pass),
       from: kept, to: next, extra(0, rows, pass), pass.scratch, pass)
     return cell.streamTurn(step, weights).map {
-      [$0, CopyTurn(next.hidden, to: kept.hidden, rows: rows.count, count: outputSize)]
+      [$0, .copy(next.hidden, to: kept.hidden, rows: rows.count, width: outputSize)]
     }
   }
 
