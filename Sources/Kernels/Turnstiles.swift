@@ -26,11 +26,11 @@ public final class Turnstiles: @unchecked Sendable {
     for index in 0..<count { next[index].store(0, ordering: .relaxed) }
   }
 
-  /// Does work when it is a number's turn.
+  /// Does the work of some numbers when it is their turn.
   @inline(__always)
-  public func pass(_ index: Int, as number: Int, _ work: () -> Void) {
-    while next[index].load(ordering: .acquiring) != number { sched_yield() }
+  public func pass(_ index: Int, as numbers: Range<Int>, _ work: () -> Void) {
+    while next[index].load(ordering: .acquiring) != numbers.lowerBound { sched_yield() }
     work()
-    next[index].store(number + 1, ordering: .releasing)
+    next[index].store(numbers.upperBound, ordering: .releasing)
   }
 }

@@ -213,6 +213,31 @@ def test_a_batch_by_shards_gives_the_bits_of_the_batch_as_a_whole(
   assert_same_bits(parameters_of(by_shards), parameters_of(whole))
 
 
+def test_large_weights_give_the_same_bits_for_any_number_of_threads() -> None:
+  """Few threads take two shards of 32 rows at a time; the sums stay those of each."""
+  random = np.random.default_rng(3)
+  x = random.normal(size=(130, 3, 2)).astype(np.float32)
+  y = random.integers(0, 3, 130).astype(np.int32)
+  lengths = random.integers(1, 4, 130)
+  weights = random.uniform(0.1, 2, 130).astype(np.float32)
+
+  def outcome(threads: int) -> tuple[refrain.Model, list[float], np.ndarray]:
+    model = refrain.Model("Input(2) -> LSTM(256) -> Dense(3, activation=softmax)", seed=1)
+    history = model.fit(
+      x, y, lengths=lengths, sample_weight=weights, batch_size=130, epochs=2, shuffle=False,
+      optimizer="Adam(0.01)", threads=threads, verbose=0
+    )  # fmt: skip
+    loss = model.evaluate(x, y, lengths=lengths, sample_weight=weights, threads=threads).loss
+    return model, [*history["loss"], loss], model.predict(x, lengths=lengths, threads=threads)
+
+  model, losses, outputs = outcome(1)
+  for threads in (2, 3, 4, 7):
+    other, other_losses, other_outputs = outcome(threads)
+    assert_same_bits(parameters_of(other), parameters_of(model))
+    assert other_losses == losses
+    np.testing.assert_array_equal(other_outputs, outputs)
+
+
 def test_a_batch_that_is_not_finite_leaves_no_gradients() -> None:
   """The third of four shards has the number: the first two have added theirs by then."""
   random = np.random.default_rng(7)

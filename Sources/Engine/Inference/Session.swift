@@ -82,7 +82,7 @@ public final class Session {
     let outputs: [TensorView]
 
     func perform(
-      shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+      _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
     ) {
       let local = 0..<rows.count
       batch.load(rows, at: 0, plan, pass)

@@ -1,16 +1,18 @@
 // Executor.swift — takes batches through a model, forward and backward
 //
-// The rows of a batch are divided into shards. A shard goes through all layers on one thread, in a small
-// workspace that the thread reuses for shard after shard, so that it stays in the cache. A training
+// The rows of a batch are divided into shards. A shard, or two, goes through all layers on one thread, in a
+// small workspace that the thread reuses for the next, so that it stays in the cache. A training
 // step whose loss is known goes backward with each shard at once, and shards add to the parameters'
 // gradients in their order. Where forward has to wait for what comes back, all shards share one workspace
 // and threads meet between forward, backward and the gradients. Both ways form the same sums.
 
 import Kernels
 
-/// What is done with each shard of a batch.
+/// What is done with each shard of a batch, or with two that follow each other.
 protocol ShardWork {
-  func perform(shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
+  /// - Parameter rows: of all these shards.
+  func perform(
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
 }
 
 /// Where the rows of a batch lie.
@@ -27,6 +29,7 @@ final class Executor {
   let isTraining: Bool
   let pool: WorkerPool
   let shardRows: Int
+  private let joinsShards: Bool
   /// Along which input the model is walked, if it is.
   let walk: Walk?
   private var plans: [Plan.Key: Plan] = [:]
@@ -48,6 +51,7 @@ final class Executor {
     self.isTraining = isTraining
     self.pool = pool
     self.shardRows = shardRows ?? Shards.largest(for: model.graph)
+    joinsShards = shardRows == nil && Shards.areJoined(for: model.graph)
     self.walk = walk
   }
 
@@ -57,6 +61,31 @@ final class Executor {
   func shardCount(_ batch: Int) -> Int { Shards.count(batch: batch, largest: shardRows) }
   func rows(ofShard shard: Int, batch: Int) -> Range<Int> {
     Shards.range(shard, of: shardCount(batch), batch: batch)
+  }
+
+  private func rows(of shards: Range<Int>, batch: Int) -> Range<Int> {
+    let last = rows(ofShard: shards.upperBound - 1, batch: batch)
+    return rows(ofShard: shards.lowerBound, batch: batch).lowerBound..<last.upperBound
+  }
+
+  /// How many shards a task takes: two, if there are enough for all threads. Sums are those of the
+  /// shards in any case.
+  private func shardsPerTask(_ batch: Int) -> Int {
+    let shards = shardCount(batch)
+    return joinsShards && shards % 2 == 0 && shards / 2 >= pool.threads ? 2 : 1
+  }
+  func taskCount(_ batch: Int) -> Int { shardCount(batch) / shardsPerTask(batch) }
+
+  /// The shards of a task, with their rows in the batch and in the workspace.
+  func forEach(
+    _ shards: Range<Int>, of batch: Int,
+    _ body: (_ shard: Int, _ rows: Range<Int>, _ place: Range<Int>) -> Void
+  ) {
+    let first = division == .together ? 0 : rows(of: shards, batch: batch).lowerBound
+    for shard in shards {
+      let rows = rows(ofShard: shard, batch: batch)
+      body(shard, rows, rows.lowerBound - first..<rows.upperBound - first)
+    }
   }
 
   /// Where the workspace has a shard's rows.
@@ -77,7 +106,7 @@ final class Executor {
 
   /// Makes the plan for a shape the current one, and has memory for it.
   func prepare(batch: Int, timesteps: [Int], _ division: Division = .byShard) throws -> Plan {
-    let rows = division == .together ? batch : min(batch, shardRows)
+    let rows = division == .together ? batch : min(batch, shardsPerTask(batch) * shardRows)
     if let current, self.division == division, current.key.timesteps == timesteps,
       current.key.capacity >= rows
     {
@@ -95,7 +124,9 @@ final class Executor {
     if let plan = plans[key] { return plan }
     // Who asked goes on to use the array for other timesteps.
     let key = Plan.Key(capacity: key.capacity, timesteps: key.timesteps.map { $0 })
-    let plan = try Plan(model, key, isTraining: isTraining, shardRows: shardRows, walk: walk)
+    let plan = try Plan(
+      model, key, isTraining: isTraining, rowsPerCall: joinsShards ? 2 * shardRows : shardRows,
+      walk: walk)
     if plans.count >= Self.maximumPlans { plans.removeAll() }
     plans[key] = plan
     return plan
@@ -178,37 +209,39 @@ final class Executor {
       stateGradients: settings.stateGradients)
   }
 
-  /// Does work for every shard of a batch, whose rows lie at `place`.
+  /// Does work for all shards of a batch, whose rows lie at `place`.
   ///
   /// - Parameter lastFirst: for the way back, which finds the last shard's tape still near.
   func forEachShard(
     of batch: Int, _ plan: Plan, _ settings: Settings, lastFirst: Bool = false,
     _ work: some ShardWork
   ) {
-    let shards = shardCount(batch)
+    let tasks = taskCount(batch)
     turnstiles.reset(plan.gradientTasks.count)
     pool.run(
-      tasks: shards,
+      tasks: tasks,
       ShardTasks(
-        executor: self, batch: batch, shards: shards, plan: plan, settings: settings,
-        lastFirst: lastFirst, work: work))
+        executor: self, batch: batch, tasks: tasks, shardsPerTask: shardsPerTask(batch), plan: plan,
+        settings: settings, lastFirst: lastFirst, work: work))
   }
 
   private struct ShardTasks<W: ShardWork>: Work {
     let executor: Executor
     let batch: Int
-    let shards: Int
+    let tasks: Int
+    let shardsPerTask: Int
     let plan: Plan
     let settings: Settings
     let lastFirst: Bool
     let work: W
 
     func perform(task: Int, worker: Int) {
-      let shard = lastFirst ? shards - 1 - task : task
-      let rows = Shards.range(shard, of: shards, batch: batch)
+      let first = (lastFirst ? tasks - 1 - task : task) * shardsPerTask
+      let shards = first..<first + shardsPerTask
+      let rows = executor.rows(of: shards, batch: batch)
       let firstRow = executor.division == .together ? 0 : rows.lowerBound
       work.perform(
-        shard: shard, rows, executor, plan,
+        shards, rows, executor, plan,
         executor.pass(plan, worker: worker, firstRow: firstRow, settings))
     }
   }
@@ -266,10 +299,10 @@ final class Executor {
     }
   }
 
-  /// Adds the parameters' gradients of a shard, each after those of the shards before it.
-  func addGradients(shard: Int, rows: Int, _ plan: Plan, _ pass: Pass) {
+  /// Adds the parameters' gradients of some shards, each after those of the shards before them.
+  func addGradients(_ shards: Range<Int>, rows: Int, _ plan: Plan, _ pass: Pass) {
     for (index, task) in plan.gradientTasks.enumerated() {
-      turnstiles.pass(index, as: shard) {
+      turnstiles.pass(index, as: shards) {
         plan.runs[task.run].addGradients(task: task.task, batch: rows, pass)
       }
     }

@@ -13,11 +13,15 @@ import Kernels
 enum Shards {
   /// Rows of a shard at the most. Small models stay small enough for the cache; a large recurrent
   /// weight, which every timestep reads again, is worth sharing among more rows.
-  static func largest(for graph: Graph) -> Int {
-    let weights =
-      graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
+  static func largest(for graph: Graph) -> Int { largestWeight(graph) <= 1 << 16 ? 8 : 32 }
+
+  /// Whether a thread takes two shards at a time where it can: a weight of a megabyte, which no
+  /// second-level cache has beside the rest, comes by once for both.
+  static func areJoined(for graph: Graph) -> Bool { largestWeight(graph) >= 1 << 18 }
+
+  private static func largestWeight(_ graph: Graph) -> Int {
+    graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
       .map { $0.shape.reduce(1, *) }.max() ?? 0
-    return weights <= 1 << 16 ? 8 : 32
   }
 
   static func count(batch: Int, largest: Int) -> Int {
@@ -85,7 +89,7 @@ final class Plan {
   let scratch: Int
 
   /// - Parameter timesteps: for each input, 1 where it has no time axis.
-  init(_ model: Model, _ key: Key, isTraining: Bool, shardRows: Int, walk: Walk? = nil) throws {
+  init(_ model: Model, _ key: Key, isTraining: Bool, rowsPerCall: Int, walk: Walk? = nil) throws {
     let graph = model.graph
     self.key = key
     var reservations = Reservations(batch: key.capacity)
@@ -130,7 +134,7 @@ final class Plan {
       guard role != .left else { continue }
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
-        isTraining: isTraining, rowsPerCall: shardRows, name: node.name,
+        isTraining: isTraining, rowsPerCall: rowsPerCall, name: node.name,
         inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),

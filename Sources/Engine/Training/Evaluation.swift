@@ -87,7 +87,7 @@ struct Evaluation {
   }
 }
 
-/// What a thread does with a shard: the forward pass, its losses, and a copy of what counts.
+/// What a thread does with shards: the forward pass, their losses, and a copy of what counts.
 private struct MeasureWork: ShardWork {
   let objective: Objective
   let batch: Batch
@@ -100,18 +100,24 @@ private struct MeasureWork: ShardWork {
   let size: Int
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
-    let local = 0..<rows.count
-    let firstRow = rows.lowerBound
     batch.load(rows, at: 0, plan, pass)
-    executor.forward(local, plan, pass)
+    executor.forward(0..<rows.count, plan, pass)
+    executor.forEach(shards, of: batch.count) { shard, rows, place in
+      measure(shard, place, firstRow: rows.lowerBound, plan, pass)
+    }
+  }
+
+  private func measure(
+    _ shard: Int, _ place: Range<Int>, firstRow: Int, _ plan: Plan, _ pass: Pass
+  ) {
     objective.evaluate(
-      into: &sums[shard], local, firstRow: firstRow, targets, scales: scales, batch, plan, pass,
+      into: &sums[shard], place, firstRow: firstRow, targets, scales: scales, batch, plan, pass,
       writesGradients: false)
-    objective.divisors(into: &sums[shard], local, firstRow: firstRow, targets, batch, plan, pass)
+    objective.divisors(into: &sums[shard], place, firstRow: firstRow, targets, batch, plan, pass)
     guard !collected.isEmpty else { return }
-    objective.forEachResult(local, firstRow: firstRow, targets, batch, plan, pass) {
+    objective.forEachResult(place, firstRow: firstRow, targets, batch, plan, pass) {
       y, target, weight in
       collected[shard].append(
         CollectedItem(

@@ -80,12 +80,11 @@ extension Trainer {
     return plan
   }
 
-  /// How a batch is taken whose forward pass was deferred. A thread with one shard has nothing to use
+  /// How a batch is taken whose forward pass was deferred. A thread with one task has nothing to use
   /// again, and would only wait with its gradients for the others. Gradients that are there already could
   /// not be had again, should the loss of a later shard not be finite.
   private var division: Division {
-    let shards = executor.shardCount(batch.count)
-    return shards > executor.pool.threads && !hasGradients
+    executor.taskCount(batch.count) > executor.pool.threads && !hasGradients
       && objective.map(\.dividesBeforeForward) ?? false ? .byShard : .together
   }
 

@@ -1,7 +1,7 @@
 // TrainingWork.swift — what threads do in a training step
 //
-// The trainer says what is to be done and in which order; here is what one thread does with one
-// shard of a batch, or with one piece of the parameters.
+// The trainer says what is to be done and in which order; here is what one thread does with
+// shards of a batch, or with one piece of the parameters.
 
 import Kernels
 
@@ -10,7 +10,7 @@ struct ForwardWork: ShardWork {
   let batch: Batch
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
     let place = executor.place(rows)
     batch.load(rows, at: place.lowerBound, plan, pass)
@@ -24,7 +24,7 @@ struct OutputWork: ShardWork {
   let outputs: [TensorView]
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
     copyOutputs(outputs, rows, of: batch, firstRow: rows.lowerBound, plan, pass)
   }
@@ -37,7 +37,7 @@ struct BackwardWork: ShardWork {
   let inputGradients: InputGradients
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
     executor.clearGradients(rows, plan, pass)
     for (index, view) in outputGradients.enumerated() {
@@ -64,29 +64,31 @@ struct LossWork: ShardWork {
   let inputGradients: InputGradients
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
     let place = executor.place(rows)
     executor.clearGradients(place, plan, pass)
-    objective.evaluate(
-      into: &sums[shard], place, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
-      pass, writesGradients: true)
+    executor.forEach(shards, of: batch.count) { shard, rows, place in
+      objective.evaluate(
+        into: &sums[shard], place, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
+        pass, writesGradients: true)
+    }
     executor.backward(place, plan, pass)
     inputGradients.copy(rows, at: place.lowerBound, batch, plan, pass)
   }
 }
 
-/// All of a shard's way, from its inputs to the parameters' gradients, while the cache has it.
+/// All of the shards' way, from their inputs to the parameters' gradients, while the cache has it.
 struct RoundTripWork: ShardWork {
   let forward: ForwardWork
   let loss: LossWork
 
   func perform(
-    shard: Int, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
+    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
   ) {
-    forward.perform(shard: shard, rows, executor, plan, pass)
-    loss.perform(shard: shard, rows, executor, plan, pass)
-    executor.addGradients(shard: shard, rows: rows.count, plan, pass)
+    forward.perform(shards, rows, executor, plan, pass)
+    loss.perform(shards, rows, executor, plan, pass)
+    executor.addGradients(shards, rows: rows.count, plan, pass)
   }
 }
 
