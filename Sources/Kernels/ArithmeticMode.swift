@@ -28,10 +28,10 @@ public struct ArithmeticMode: Sendable, Equatable {
     #endif
   }
 
-  /// Makes the mode that the library computes in the calling thread's: its rounding, with denormal
-  /// operands and results taken as zero, and without traps.
+  /// Puts the calling thread in the library's mode: the caller's rounding, with denormal operands and
+  /// results taken as zero, and without traps.
   ///
-  /// - Returns: the mode before, which is to be applied again.
+  /// - Returns: the mode before; apply it when done.
   public static func startComputing() -> ArithmeticMode {
     let before = current
     ArithmeticMode(control: before.control | flushDenormals | maskExceptions).apply()

@@ -37,7 +37,7 @@ public enum BLAS {
   }
 
   /// Whether large products should go to OpenBLAS if it is usable.
-  static let isWanted: Bool = {
+  public static let isWanted: Bool = {
     switch environment("REFRAIN_BLAS") {
     case "on": return true
     case "off": return false

@@ -26,7 +26,7 @@ public final class Turnstiles: @unchecked Sendable {
     for index in 0..<count { next[index].store(0, ordering: .relaxed) }
   }
 
-  /// Does the work of some numbers when it is their turn.
+  /// Does the work of consecutive numbers, once the turn of the first has come.
   @inline(__always)
   public func pass(_ index: Int, as numbers: Range<Int>, _ work: () -> Void) {
     while next[index].load(ordering: .acquiring) != numbers.lowerBound { sched_yield() }

@@ -60,7 +60,7 @@ struct GRUCell: RecurrentCell {
 
   func forward(_ step: CellStep, _ weights: CellWeights) {
     if resetsAfter {
-      kernels.forward(stepResettingAfter(step, weights))
+      kernels.forward(kernelStep(step, weights))
     } else {
       kernels.forward(
         GRUResetStep(
@@ -76,12 +76,12 @@ struct GRUCell: RecurrentCell {
 
   func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
     guard resetsAfter else { return nil }
-    let step = stepResettingAfter(step, weights)
+    let step = kernelStep(step, weights)
     return StreamTurn { kernels.forward(step) }
   }
 
   @inline(__always)
-  private func stepResettingAfter(_ step: CellStep, _ weights: CellWeights) -> GRUStep {
+  private func kernelStep(_ step: CellStep, _ weights: CellWeights) -> GRUStep {
     GRUStep(
       extent: step.extent, product: weights.first.forward.stepProduct(step.recurrentInput),
       inputProduct: weights.inputProduct(step), start: step.start, gates: step.gates,

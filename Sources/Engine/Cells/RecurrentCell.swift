@@ -49,7 +49,7 @@ protocol RecurrentCell: Sendable {
   var gradients: CellGradients { get }
 
   func forward(_ step: CellStep, _ weights: CellWeights)
-  /// The same for a step that is computed again and again; nil where it is more than one kernel's.
+  /// The same for a step that is computed again and again; nil if it takes more than one kernel call.
   func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn?
   func backward(_ step: CellStepGradient, _ weights: CellWeights)
   /// What the product with weight_hh makes of the gradients that `backward` left; nil without one.

@@ -29,7 +29,7 @@ struct CellWeights {
 }
 
 final class RecurrentWeights: LayerWeights {
-  /// Valid until the next refresh.
+  /// Its pointers stay valid; a form that is packed for the first time is in the views after that.
   private(set) var views: CellWeights
   private let input: PackedWeight
   /// One for each of the cell's `recurrentParts`, which are two at the most.

@@ -1,6 +1,6 @@
 // Session.swift — running a model: whole batches, or one timestep per lane
 //
-// `run` divides a batch into shards, as training does, each on a small workspace of its own. `step`
+// `run` divides a batch into shards, as training does, on a small workspace for each thread. `step`
 // is the same forward pass over one timestep, with the state of every layer taken from, and left
 // in, a block of memory with one row per lane. After a first call of a shape neither allocates.
 
@@ -207,7 +207,8 @@ private final class Stream {
   private let model: Model
   private let lanes: Int
   private let executor: Executor
-  /// Of all layers. Weights that were packed stay where they are, whatever they are packed with later.
+  /// Of all layers. The executor is prepared once, so that plan and memory stay, and so do the places of
+  /// weights, whatever is packed there later.
   private let turns: [Unmanaged<StreamTurn>]
   /// The workspace's arrays.
   private let inputs: [UnsafeMutableRawBufferPointer]

@@ -149,14 +149,15 @@ protocol LayerWeights: AnyObject {
 
 /// A layer placed in a workspace: what each kind of layer overrides.
 ///
-/// A class and no protocol, because a stream calls it every microsecond: a plan lends a class to the
+/// A class and no protocol, because generation calls it every microsecond: a plan lends a class to the
 /// call without counting references, for which protocols know no way.
 class LayerRun {
   /// Before the first step of a walk: computes what depends only on inputs that do not change, for
   /// every step's forward to use.
   func prepareSteps(_ rows: Range<Int>, _ pass: Pass) {}
   func forward(_ rows: Range<Int>, _ pass: Pass) {}
-  /// What forward of these rows comes to in every timestep of a stream, where all timesteps count.
+  /// Forward of these rows, prepared for every timestep of a stream in which all timesteps count. A turn
+  /// may keep where weights lie, but nothing that was computed from them.
   func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] {
     [StreamTurn { self.forward(rows, pass) }]
   }

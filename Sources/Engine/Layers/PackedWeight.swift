@@ -65,7 +65,8 @@ final class PackedWeight {
     forwardMatrix = try PackedMatrix(depth: columns, columns: rows, gates: gates)
   }
 
-  /// Valid until the next refresh.
+  /// Valid as long as this object, which never replaces a form; one that is packed for the first time
+  /// is in the views after that.
   var view: WeightView { WeightView(forwardMatrix, backwardMatrix, stepMatrix) }
 
   func refresh(_ forms: PackedForms) throws {

@@ -1,10 +1,11 @@
 // Executor.swift — takes batches through a model, forward and backward
 //
-// The rows of a batch are divided into shards. A shard, or two, goes through all layers on one thread, in a
-// small workspace that the thread reuses for the next, so that it stays in the cache. A training
-// step whose loss is known goes backward with each shard at once, and shards add to the parameters'
-// gradients in their order. Where forward has to wait for what comes back, all shards share one workspace
-// and threads meet between forward, backward and the gradients. Both ways form the same sums.
+// The rows of a batch are divided into shards. A task is a shard, or two, that goes through all layers on one
+// thread, in a small workspace that the thread reuses for the next task, so that it stays in the cache. A
+// training step whose loss is known goes backward with each task at once, and tasks add to the parameters'
+// gradients in their order. Where forward has to wait for what comes back, or no thread has a second task,
+// all shards share one workspace and threads meet between forward, backward and the gradients. Both ways
+// form the same sums.
 
 import Kernels
 
@@ -17,7 +18,7 @@ protocol ShardWork {
 
 /// Where the rows of a batch lie.
 enum Division {
-  /// Each thread has a workspace for one shard.
+  /// Each thread has a workspace for one task.
   case byShard
   /// All rows lie in one workspace, where they stay until the next pass.
   case together
@@ -68,17 +69,18 @@ final class Executor {
     return rows(ofShard: shards.lowerBound, batch: batch).lowerBound..<last.upperBound
   }
 
-  /// How many shards a task takes: two, if there are enough for all threads. Sums are those of the
-  /// shards in any case.
+  /// How many shards a task takes: two, if there are enough for all threads.
   private func shardsPerTask(_ batch: Int) -> Int {
     let shards = shardCount(batch)
     return joinsShards && shards % 2 == 0 && shards / 2 >= pool.threads ? 2 : 1
   }
+
+  /// How many tasks the shards of a batch make.
   func taskCount(_ batch: Int) -> Int { shardCount(batch) / shardsPerTask(batch) }
 
   /// The shards of a task, with their rows in the batch and in the workspace.
-  func forEach(
-    _ shards: Range<Int>, of batch: Int,
+  func forEachShard(
+    in shards: Range<Int>, of batch: Int,
     _ body: (_ shard: Int, _ rows: Range<Int>, _ place: Range<Int>) -> Void
   ) {
     let first = division == .together ? 0 : rows(of: shards, batch: batch).lowerBound
@@ -88,7 +90,7 @@ final class Executor {
     }
   }
 
-  /// Where the workspace has a shard's rows.
+  /// Where the workspace has a task's rows.
   func place(_ rows: Range<Int>) -> Range<Int> {
     division == .together ? rows : 0..<rows.count
   }
@@ -251,7 +253,7 @@ final class Executor {
     take(plan.turns, rows, plan, pass)
   }
 
-  /// What forward comes to in every timestep of a stream.
+  /// Forward, prepared for every timestep of a stream.
   func streamTurns(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) -> [StreamTurn] {
     let isFull = plan.validities.indices.allSatisfy { pass.validities[$0].isFull }
     // Where a layer may say that a timestep does not count, nothing is known ahead.

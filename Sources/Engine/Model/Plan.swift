@@ -9,15 +9,20 @@ import Kernels
 ///
 /// The division depends on the model and the batch alone, never on the number of threads, so that
 /// every number of threads forms the same sums. Shards of one batch are of nearly the same size, and
-/// there is one or an even number of them.
+/// there is one or an even number of them. Whether a thread takes one or two at a time does depend on the
+/// threads, and changes no sum: a row is computed alone, a gradient is one chain over all rows, and
+/// losses are summed for each shard.
 enum Shards {
   /// Rows of a shard at the most. Small models stay small enough for the cache; a large recurrent
   /// weight, which every timestep reads again, is worth sharing among more rows.
   static func largest(for graph: Graph) -> Int { largestWeight(graph) <= 1 << 16 ? 8 : 32 }
 
-  /// Whether a thread takes two shards at a time where it can: a weight of a megabyte, which no
-  /// second-level cache has beside the rest, comes by once for both.
-  static func areJoined(for graph: Graph) -> Bool { largestWeight(graph) >= 1 << 18 }
+  /// Whether a thread takes two shards at a time where it can: a weight of a megabyte or more, which
+  /// hardly fits a second-level cache beside the rest, is then read once for both. Not with OpenBLAS, whose
+  /// sums depend on how many rows it gets.
+  static func areJoined(for graph: Graph) -> Bool {
+    !BLAS.isWanted && largestWeight(graph) >= 1 << 18
+  }
 
   private static func largestWeight(_ graph: Graph) -> Int {
     graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
@@ -53,8 +58,8 @@ final class Plan {
     let task: Int
   }
 
-  /// A layer's turn in a pass. A pass takes turns very often in a stream, so it holds no more than
-  /// what a turn needs, and counts no references.
+  /// A layer's turn in a pass. Generation takes turns very often, and so do streams of which a layer says
+  /// what counts, so it holds no more than what a turn needs, and counts no references.
   struct Turn {
     /// The plan owns it.
     let run: Unmanaged<LayerRun>

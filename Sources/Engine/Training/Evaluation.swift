@@ -104,8 +104,8 @@ private struct MeasureWork: ShardWork {
   ) {
     batch.load(rows, at: 0, plan, pass)
     executor.forward(0..<rows.count, plan, pass)
-    executor.forEach(shards, of: batch.count) { shard, rows, place in
-      measure(shard, place, firstRow: rows.lowerBound, plan, pass)
+    executor.forEachShard(in: shards, of: batch.count) { shard, own, place in
+      measure(shard, place, firstRow: own.lowerBound, plan, pass)
     }
   }
 

@@ -80,9 +80,9 @@ extension Trainer {
     return plan
   }
 
-  /// How a batch is taken whose forward pass was deferred. A thread with one task has nothing to use
-  /// again, and would only wait with its gradients for the others. Gradients that are there already could
-  /// not be had again, should the loss of a later shard not be finite.
+  /// How a batch is taken whose forward pass was deferred. With one task, a thread reuses no workspace, and
+  /// would only wait for the others at every gradient. Gradients that are there already could not be had
+  /// again, should the loss of a later shard not be finite.
   private var division: Division {
     executor.taskCount(batch.count) > executor.pool.threads && !hasGradients
       && objective.map(\.dividesBeforeForward) ?? false ? .byShard : .together
@@ -203,7 +203,7 @@ extension Trainer {
     }
   }
 
-  /// Forward, losses and backward of one shard after the other, with the parameters' gradients.
+  /// Forward, losses and backward of one task after the other, with the parameters' gradients.
   ///
   /// - Returns: false, and no gradients, if the loss is not finite. Taken together, the batch shows where.
   private func takeRoundTrips(

@@ -38,8 +38,8 @@ public final class Trainer {
   enum Pending {
     /// Its values are in the workspace, laid out by this plan.
     case done(Plan)
-    /// Nobody has asked for its values yet: it is left to the backward pass, which takes each shard both
-    /// ways while the cache has it.
+    /// Nobody has asked for its values yet: it is left to the backward pass, which can take rows both
+    /// ways while the cache has them.
     case deferred
     /// Likewise, window by window.
     case inWindows

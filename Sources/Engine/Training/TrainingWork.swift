@@ -68,9 +68,10 @@ struct LossWork: ShardWork {
   ) {
     let place = executor.place(rows)
     executor.clearGradients(place, plan, pass)
-    executor.forEach(shards, of: batch.count) { shard, rows, place in
+    executor.forEachShard(in: shards, of: batch.count) { shard, own, ownPlace in
       objective.evaluate(
-        into: &sums[shard], place, firstRow: rows.lowerBound, targets, scales: scales, batch, plan,
+        into: &sums[shard], ownPlace, firstRow: own.lowerBound, targets, scales: scales, batch,
+        plan,
         pass, writesGradients: true)
     }
     executor.backward(place, plan, pass)
@@ -78,7 +79,7 @@ struct LossWork: ShardWork {
   }
 }
 
-/// All of the shards' way, from their inputs to the parameters' gradients, while the cache has it.
+/// The whole way of a task, from its inputs to the parameters' gradients, while the cache has it.
 struct RoundTripWork: ShardWork {
   let forward: ForwardWork
   let loss: LossWork

@@ -195,7 +195,7 @@ final class RecurrentRun: LayerRun {
     clearsExtra = !cell.fusesProduct && cell.extraSize > 0
   }
 
-  /// As many timesteps as keep the projection of a shard's rows in a second-level cache, but no fewer
+  /// As many timesteps as keep the projection of a call's rows in a second-level cache, but no fewer
   /// than make a good product.
   private static func projectedTimesteps(_ timesteps: Int, rowSize: Int) -> Int {
     min(timesteps, max(8, (1 << 18) / rowSize / 8 * 8))
