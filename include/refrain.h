@@ -678,8 +678,8 @@ refrain_status refrain_trainer_fit(refrain_trainer *trainer, const refrain_datas
  * The forward pass in training mode (dropout is on), remembered for a backward pass.
  *
  * outputs  as in refrain_session_run(); NULL with output_count 0 if they are not needed. Without them
- *          this function copies its inputs, and the backward pass computes both ways, faster and in
- *          less memory.
+ *          this function copies its inputs, and the backward pass computes both ways; with more
+ *          rows than its threads take at once, faster and in less memory.
  *
  * A step, which is this function, one of the two below and refrain_trainer_update(), makes no
  * allocation after steps of the same sizes, except in windows.

@@ -4,8 +4,6 @@
 // where they were before. A timestep of a small model takes a tenth of a microsecond, and working out the
 // places takes as long. So a stream asks every layer once what it will do, and then has it done.
 
-import Kernels
-
 /// Something to be done in every timestep.
 ///
 /// An object around a closure, because a stream lends an object to the call without counting references.
@@ -13,11 +11,4 @@ final class StreamTurn {
   let take: () -> Void
 
   init(_ take: @escaping () -> Void) { self.take = take }
-
-  /// Copies rows of `width` floats.
-  static func copy(_ source: Rows, to target: Rows, rows: Int, width: Int) -> StreamTurn {
-    StreamTurn {
-      for row in 0..<rows { target[row].update(from: source[row], count: width) }
-    }
-  }
 }

@@ -68,10 +68,9 @@ struct LossWork: ShardWork {
   ) {
     let place = executor.place(rows)
     executor.clearGradients(place, plan, pass)
-    executor.forEachShard(in: shards, of: batch.count) { shard, own, ownPlace in
+    executor.forEachShard(in: shards, of: batch.count) { shard, own, part in
       objective.evaluate(
-        into: &sums[shard], ownPlace, firstRow: own.lowerBound, targets, scales: scales, batch,
-        plan,
+        into: &sums[shard], part, firstRow: own.lowerBound, targets, scales: scales, batch, plan,
         pass, writesGradients: true)
     }
     executor.backward(place, plan, pass)

@@ -17,7 +17,7 @@ extension RecurrentRun {
       0, rows,
       fusesInput ? gatesOfInput(0, rows, weights, pass) : projectedGates(0, from: 0, rows, pass),
       from: kept, to: next, nil, weights, pass.scratch, pass)
-    for i in 0..<rows.count { kept.hidden[i].update(from: next.hidden[i], count: outputSize) }
+    keep(next, in: kept, rows.count)
     if spec.returnsState { putOutState(kept, rows, pass) }
     return true
   }
@@ -32,8 +32,13 @@ extension RecurrentRun {
       0, rows, extent(rows, 0, nil, keepsGates: false), gatesOfInput(0, rows, weights, pass),
       from: kept, to: next, extra(0, rows, pass), pass.scratch, pass)
     return cell.streamTurn(step, weights).map {
-      [$0, .copy(next.hidden, to: kept.hidden, rows: rows.count, width: outputSize)]
+      [$0, StreamTurn { self.keep(next, in: kept, rows.count) }]
     }
+  }
+
+  /// Takes the hidden states that a step left to where the streams keep them.
+  private func keep(_ next: State, in kept: State, _ rows: Int) {
+    for i in 0..<rows { kept.hidden[i].update(from: next.hidden[i], count: outputSize) }
   }
 
   /// Where the streams keep their states, and where a step leaves them: a cell may write its memory where
