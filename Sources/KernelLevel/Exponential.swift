@@ -10,29 +10,60 @@ import KernelInterface
 
 /// eˣ within 2 ulp; +∞ above 88.73, 0 below −104.
 ///
-/// eˣ = 2ⁿ eʳ with n the integer nearest to x / ln 2, so |r| ≤ ln 2 / 2. ln 2 is subtracted in two
-/// parts, of which n times the first is exact (Cody & Waite 1980). 2ⁿ is applied as two factors, where
-/// there is no instruction for it, because n reaches from −150 to 128, beyond the exponents of normal
-/// floats.
+/// 2ⁿ is applied as two factors, where there is no instruction for it, because n reaches from −150 to
+/// 128, beyond the exponents of normal floats.
 @inline(always)
 func exponential(_ x: Vector) -> Vector {
-  let x = atLeast(atMost(x, Vector(repeating: 89)), Vector(repeating: -104))
-  // Adding 1.5 · 2²³ leaves the rounded integer in the low bits of the sum.
-  let shift = Vector(repeating: 12_582_912)
-  let shifted = multiplyAdd(x, Vector(repeating: 1.442_695), shift)
-  let n = shifted - shift
-  var r = multiplyAdd(n, Vector(repeating: -0.693_359_375), x)
-  r = multiplyAdd(n, Vector(repeating: 2.121_944_4e-4), r)
-  let tail = polynomial(
-    r, 0.499_999_94, 0.166_665_2, 0.041_668_404, 0.008_368_899, 0.001_381_422_2)
-  let power = multiplyAdd(r * r, tail, r) + 1
+  let e = ReducedPower(atLeast(atMost(x, Vector(repeating: 89)), Vector(repeating: -104)))
   #if LEVEL_V4
-    return refrain_scale(power, n)
+    return refrain_scale(e.power, e.n)
   #else
-    let exponent = unsafeBitCast(shifted, to: SignedBits.self) &- 0x4b40_0000
+    let exponent = e.exponent
     let half = exponent &>> 1
-    return power * powerOfTwo(half) * powerOfTwo(exponent &- half)
+    return e.power * powerOfTwo(half) * powerOfTwo(exponent &- half)
   #endif
+}
+
+/// eˣ = 2ⁿ eʳ with n the integer nearest to x / ln 2, so |r| ≤ ln 2 / 2. ln 2 is subtracted in two parts,
+/// of which n times the first is exact (Cody & Waite 1980).
+private struct ReducedPower {
+  /// eʳ
+  let power: Vector
+  let n: Vector
+  /// Its low bits are n − 1.
+  private let shifted: Vector
+
+  /// - Parameter x: from −104 to 89.
+  @inline(always)
+  init(_ x: Vector) {
+    // Adding 1.5 · 2²³ leaves the rounded integer in the low bits of the sum.
+    let shift = Vector(repeating: 12_582_912 - 1)
+    shifted = multiplyAdd(x, Vector(repeating: 1.442_695), shift)
+    n = shifted - shift
+    var r = multiplyAdd(n, Vector(repeating: -0.693_359_375), x)
+    r = multiplyAdd(n, Vector(repeating: 2.121_944_4e-4), r)
+    let tail = polynomial(
+      r, 0.499_999_94, 0.166_665_2, 0.041_668_404, 0.008_368_899, 0.001_381_422_2)
+    power = multiplyAdd(r * r, tail, r) + 1
+  }
+
+  /// n
+  @inline(always) var exponent: SignedBits {
+    unsafeBitCast(shifted, to: SignedBits.self) &- (0x4b40_0000 - 1)
+  }
+
+  /// 1 + eˣ for x ≥ −86.
+  @inline(always) var plusOne: Vector {
+    #if LEVEL_V4
+      return refrain_scale(power, n) + 1
+    #else
+      // Half of eˣ is a normal float: n − 1 is added to its exponent, which is 23 bits up.
+      let scale = unsafeBitCast(shifted, to: SignedBits.self) &<< 23
+      let half = unsafeBitCast(power, to: SignedBits.self) &+ scale
+      return multiplyAdd(
+        unsafeBitCast(half, to: Vector.self), Vector(repeating: 2), Vector(repeating: 1))
+    #endif
+  }
 }
 
 /// 2ⁿ for −126 ≤ n ≤ 127.
@@ -75,7 +106,8 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
 /// 1 / (1 + e⁻ˣ) within 3 ulp where the result is a normal number.
 @inline(always)
 func logisticSigmoid(_ x: Vector) -> Vector {
-  1 / (1 + exponential(-x))
+  let x = atLeast(atMost(x, Vector(repeating: 86)), Vector(repeating: -89))
+  return 1 / ReducedPower(negated(x)).plusOne
 }
 
 /// eˣ − 1 for x ≤ 0, within 10 ulp: 2t / (1 − t) with t = tanh(x / 2), which does not cancel.

@@ -14,7 +14,7 @@ protocol FusedStep {
   associatedtype Gates: Strip
   /// What takes the units that the step leaves over.
   associatedtype Narrow: FusedStep = Self
-  /// It is a part of the step, or all of it.
+  /// The narrow step is a part of the step, or all of it.
   static func narrow(_ step: UnsafePointer<Self>) -> UnsafePointer<Narrow>
 
   /// How many hidden units `Gates` covers.
@@ -173,7 +173,7 @@ private func rowsOfTile(vectors: Int) -> Int {
   #if LEVEL_V4
     return min(8, 24 / vectors)
   #elseif LEVEL_V3
-    return min(6, max(2, 8 / vectors))
+    return min(6, 12 / vectors)
   #else
     return 2
   #endif

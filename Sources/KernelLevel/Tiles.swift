@@ -22,6 +22,19 @@ protocol Strip {
   func write(to c: MutableValues, vectorStride: Int)
   /// self += a · b
   mutating func add(_ a: Vector, _ b: Self)
+  /// The same for its vector `index` alone.
+  mutating func add(_ a: Vector, _ b: Vector, at index: Int)
+  /// Calls `body` with the numbers of its vectors, the first of which is `first`.
+  static func forEachVector(from first: Int, _ body: (Int) -> Void)
+}
+
+extension Strip {
+  /// Where its vector `index` is in b, packed in groups.
+  @inline(always)
+  static func place(of index: Int, groups b: Values, groupStride: Int) -> Values {
+    let inGroup = vectors / groups
+    return b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
+  }
 }
 
 struct OneVector: Strip {
@@ -47,6 +60,12 @@ struct OneVector: Strip {
   }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     vector = multiplyAdd(a, b.vector, vector)
+  }
+  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
+    vector = multiplyAdd(a, b, vector)
+  }
+  @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
+    body(first)
   }
 }
 
@@ -88,6 +107,17 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
     left.add(a, b.left)
     right.add(a, b.right)
   }
+  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
+    if index < Left.vectors {
+      left.add(a, b, at: index)
+    } else {
+      right.add(a, b, at: index - Left.vectors)
+    }
+  }
+  @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
+    Left.forEachVector(from: first, body)
+    Right.forEachVector(from: first + Left.vectors, body)
+  }
 }
 
 /// Two strips of neighbouring hidden units, whose weights are in groups of their own.
@@ -120,6 +150,12 @@ struct Twins<Half: Strip>: Strip {
     strips.write(to: c, vectorStride: vectorStride)
   }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
+  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
+    strips.add(a, b, at: index)
+  }
+  @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
+    Beside<Half, Half>.forEachVector(from: first, body)
+  }
 }
 
 /// Rows of strips. `row` and `unit` in a step's functions are those of the tile's first element.
@@ -138,6 +174,8 @@ protocol Tile {
   ///
   /// - Parameter first: which row of a is the tile's first.
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row)
+  /// The same for vector `index` of the row of b alone.
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int)
 }
 
 extension Tile {
@@ -145,27 +183,42 @@ extension Tile {
   @inline(always)
   mutating func addProduct(_ factors: Factors) {
     let vectorStride = factors.b.vectorStride
-    addRows(factors) { Row(b: $0, vectorStride: vectorStride) }
+    if Self.isFlat {
+      addVectors(factors) { b, index in b + index * vectorStride }
+    } else {
+      addRows(factors) { Row(b: $0, vectorStride: vectorStride) }
+    }
   }
 
   /// The same for b packed in groups.
   @inline(always)
   mutating func addGroupedProduct(_ factors: Factors) {
     let groupStride = factors.b.vectorStride
-    addRows(factors) { Row(groups: $0, groupStride: groupStride) }
+    if Self.isFlat {
+      addVectors(factors) { Row.place(of: $1, groups: $0, groupStride: groupStride) }
+    } else {
+      addRows(factors) { Row(groups: $0, groupStride: groupStride) }
+    }
   }
+
+  /// Whether a column of a takes fewer registers than a row of b. The shorter of the two stays in
+  /// registers while the other passes: a tile of three rows of four vectors fills sixteen that way, and
+  /// the other way needs one more.
+  @inline(always) private static var isFlat: Bool { rows > 1 && rows < Row.vectors }
 
   @inline(always)
   private mutating func addRows(_ factors: Factors, _ row: (Values) -> Row) {
-    let aColumnStride = factors.aColumnStride
-    let offsets = factors.aOffsets
-    let rowStride = factors.b.rowStride
-    var a = factors.a
-    var b = factors.b.base
-    for _ in 0..<factors.depth {
-      add(a, offsets, first: 0, row(b))
-      a += aColumnStride
-      b += rowStride
+    factors.forEachDepth { a, b in add(a, factors.aOffsets, first: 0, row(b)) }
+  }
+
+  /// - Parameter place: where a row of b has its vector of that number.
+  @inline(always)
+  private mutating func addVectors(_ factors: Factors, _ place: (Values, Int) -> Values) {
+    factors.forEachDepth { a, b in
+      Row.forEachVector(from: 0) { index in
+        let vector = load(place(b, index), Vector.scalarCount)
+        add(a, factors.aOffsets, first: 0, vector, at: index)
+      }
     }
   }
 }
@@ -186,6 +239,18 @@ struct Factors {
     aOffsets = RowOffsets(stride: aRowStride)
     self.b = b
     self.depth = depth
+  }
+
+  /// Calls `body` with each column of a and row of b.
+  @inline(always)
+  func forEachDepth(_ body: (Values, Values) -> Void) {
+    var a = a
+    var b = b.base
+    for _ in 0..<depth {
+      body(a, b)
+      a += aColumnStride
+      b += self.b.rowStride
+    }
   }
 }
 
@@ -248,6 +313,10 @@ struct OneRow<Row: Strip>: Tile {
     row.add(Vector(repeating: a[offsets[first]]), b)
   }
   @inline(always)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int) {
+    row.add(Vector(repeating: a[offsets[first]]), b, at: index)
+  }
+  @inline(always)
   init(c: MutableValues, stride: Int, columns: Int) {
     row = Row(c: c, columns: columns)
   }
@@ -290,6 +359,11 @@ struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
   mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Upper.Row) {
     upper.add(a, offsets, first: first, b)
     lower.add(a, offsets, first: first + Upper.rows, b)
+  }
+  @inline(always)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int) {
+    upper.add(a, offsets, first: first, b, at: index)
+    lower.add(a, offsets, first: first + Upper.rows, b, at: index)
   }
   @inline(always)
   init(c: MutableValues, stride: Int, columns: Int) {

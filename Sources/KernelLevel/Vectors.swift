@@ -77,6 +77,12 @@ func atLeast(_ x: Vector, _ limit: Vector) -> Vector {
   x.replacing(with: limit, where: limit .> x)
 }
 
+/// −x, as a part of the instruction that takes it; the operator subtracts from 0.
+@inline(always)
+func negated(_ x: Vector) -> Vector {
+  unsafeBitCast(unsafeBitCast(x, to: VectorBits.self) ^ 0x8000_0000, to: Vector.self)
+}
+
 @inline(always)
 func absolute(_ x: Vector) -> Vector {
   unsafeBitCast(unsafeBitCast(x, to: VectorBits.self) & 0x7fff_ffff, to: Vector.self)
