@@ -47,7 +47,7 @@ private struct ReducedPower {
     power = multiplyAdd(r * r, tail, r) + 1
   }
 
-  /// n
+  /// n, as whole numbers.
   @inline(always) var exponent: SignedBits {
     unsafeBitCast(shifted, to: SignedBits.self) &- (0x4b40_0000 - 1)
   }
