@@ -52,13 +52,8 @@ enum Handles {
   private static let chunkBits: UInt = 10
   private static let maximumChunks = 1 << 12
   private static let lock = Mutex()
-  private nonisolated(unsafe) static let chunks:
-    UnsafeMutablePointer<UnsafeMutablePointer<Entry>?> = {
-      let chunks = UnsafeMutablePointer<UnsafeMutablePointer<Entry>?>.allocate(
-        capacity: maximumChunks)
-      chunks.initialize(repeating: nil, count: maximumChunks)
-      return chunks
-    }()
+  /// Made with the first handle.
+  private nonisolated(unsafe) static var chunks: UnsafeMutablePointer<UnsafeMutablePointer<Entry>?>?
   private nonisolated(unsafe) static var used: UInt = 0
   private nonisolated(unsafe) static var free: [UInt] = []
 
@@ -79,10 +74,14 @@ enum Handles {
           throw EngineError.memory("too many objects: \(used) are alive")
         }
         index = used
+        if chunks == nil {
+          chunks = .allocate(capacity: maximumChunks)
+          chunks?.initialize(repeating: nil, count: maximumChunks)
+        }
         if index & (1 << chunkBits - 1) == 0 {
           let chunk = UnsafeMutablePointer<Entry>.allocate(capacity: 1 << chunkBits)
           chunk.initialize(repeating: Entry(), count: 1 << chunkBits)
-          chunks[Int(index >> chunkBits)] = chunk
+          chunks![Int(index >> chunkBits)] = chunk
         }
         used += 1
       }
@@ -99,32 +98,41 @@ enum Handles {
   }
 
   private static func entry(_ index: UInt) -> UnsafeMutablePointer<Entry> {
-    chunks[Int(index >> chunkBits)]! + Int(index & (1 << chunkBits - 1))
+    chunks![Int(index >> chunkBits)]! + Int(index & (1 << chunkBits - 1))
   }
 
   /// The living entry of a handle.
+  @inline(__always)
   private static func find(_ handle: OpaquePointer, _ kind: HandleKind, named name: String) throws
     -> UnsafeMutablePointer<Entry>
   {
     let bits = UInt(bitPattern: handle)
     let index = bits >> (4 + kindBits) & (1 << indexBits - 1)
     let generation = bits >> (4 + kindBits + indexBits)
-    guard bits & 0b1111 == mark, index < used else {
-      throw BoundaryError.handle(
-        "\(name): expected a \(kind.name), found something that is no handle")
-    }
-    let found = bits >> 4 & (1 << kindBits - 1)
-    guard found == kind.rawValue else {
-      let other = HandleKind(rawValue: found)?.name ?? "something that is no handle"
-      throw BoundaryError.handle("\(name): expected a \(kind.name), found a \(other)")
-    }
+    guard bits & 0b1111 == mark, bits >> 4 & (1 << kindBits - 1) == kind.rawValue, index < used
+    else { throw notFound(handle, kind, named: name) }
     let entry = entry(index)
     guard entry.pointee.generation & (1 << 35 - 1) == generation,
       entry.pointee.kind == kind.rawValue, entry.pointee.object != nil
-    else {
-      throw BoundaryError.handle("\(name): this \(kind.name) was released")
-    }
+    else { throw notFound(handle, kind, named: name) }
     return entry
+  }
+
+  /// What is wrong with a handle that `find` does not find.
+  @inline(never)
+  private static func notFound(
+    _ handle: OpaquePointer, _ kind: HandleKind, named name: String
+  ) -> BoundaryError {
+    let bits = UInt(bitPattern: handle)
+    let found = bits >> 4 & (1 << kindBits - 1)
+    guard bits & 0b1111 == mark, bits >> (4 + kindBits) & (1 << indexBits - 1) < used else {
+      return .handle("\(name): expected a \(kind.name), found something that is no handle")
+    }
+    guard found == kind.rawValue else {
+      let other = HandleKind(rawValue: found)?.name ?? "something that is no handle"
+      return .handle("\(name): expected a \(kind.name), found a \(other)")
+    }
+    return .handle("\(name): this \(kind.name) was released")
   }
 
   /// The object of a handle, for the length of a call.
@@ -148,7 +156,7 @@ enum Handles {
   ) throws {
     guard let handle else { throw BoundaryError.null(name) }
     guard let object = try find(handle, kind, named: name).pointee.object else {
-      throw BoundaryError.handle("\(name): this \(kind.name) was released")
+      throw notFound(handle, kind, named: name)
     }
     // The entry's kind says of what type it is.
     try object._withUnsafeGuaranteedRef { try body(unsafeDowncast($0, to: type)) }

@@ -20,6 +20,11 @@ public enum ProductStart {
   case row(Values)
 }
 
+/// A function that takes a step that was prepared at a place.
+public typealias PreparedStep = (_ place: UnsafeRawPointer) -> Void
+/// Bytes that preparing a step may write.
+public let preparedStepSize = 1024
+
 /// The functions of one instruction-set level.
 public protocol KernelSet: SendableMetatype {
   /// Such as "x86-64-v4".
@@ -66,10 +71,15 @@ public protocol KernelSet: SendableMetatype {
 
   /// One timestep with the product before it; see the structs for the equations.
   static func forward(_ step: RNNStep)
+  /// Prepares forward of a step that is taken again and again, at a place of `preparedStepSize` bytes,
+  /// aligned to a cache line. The step is taken by calling what is returned with that place.
+  static func prepare(_ step: RNNStep, at place: UnsafeMutableRawPointer) -> PreparedStep
   static func backward(_ step: RNNStepGradient)
   static func forward(_ step: LSTMStep)
+  static func prepare(_ step: LSTMStep, at place: UnsafeMutableRawPointer) -> PreparedStep
   static func backward(_ step: LSTMStepGradient)
   static func forward(_ step: GRUStep)
+  static func prepare(_ step: GRUStep, at place: UnsafeMutableRawPointer) -> PreparedStep
   static func backward(_ step: GRUStepGradient)
   static func forward(_ step: GRUResetStep)
   static func backward(_ step: GRUResetStepGradient)

@@ -14,6 +14,16 @@ extension Level {
     }
   }
 
+  public static func prepare(_ step: GRUStep, at place: UnsafeMutableRawPointer) -> PreparedStep {
+    guard step.extent.isUsual, step.extent.rows == 1, let candidate = step.candidate else {
+      place.initializeMemory(as: GRUStep.self, to: step)
+      return { forward($0.load(as: GRUStep.self)) }
+    }
+    return prepareRun(
+      Paired(FusedGRU(step: step, candidate: candidate, σ: Sigmoid(), τ: Tanh())), step.extent,
+      step.product, after: step.inputProduct, at: place)
+  }
+
   public static func backward(_ step: GRUStepGradient) {
     if step.extent.isUsual {
       backwardGRU(step, Sigmoid(), Tanh())

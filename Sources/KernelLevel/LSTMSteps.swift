@@ -14,6 +14,16 @@ extension Level {
     }
   }
 
+  public static func prepare(_ step: LSTMStep, at place: UnsafeMutableRawPointer) -> PreparedStep {
+    guard step.extent.isUsual, step.extent.rows == 1 else {
+      place.initializeMemory(as: LSTMStep.self, to: step)
+      return { forward($0.load(as: LSTMStep.self)) }
+    }
+    return prepareRun(
+      Paired(FusedLSTM(step: step, σ: Sigmoid(), τ: Tanh())), step.extent, step.product,
+      after: step.inputProduct, at: place)
+  }
+
   public static func backward(_ step: LSTMStepGradient) {
     if step.extent.isUsual {
       backwardLSTM(step, Sigmoid(), Tanh())

@@ -69,15 +69,15 @@ private struct Rectangle {
 private func packRows<Row: Strip>(_ part: Rectangle, as: Row.Type) {
   let width = Level.panelWidth
   let one = Vector(repeating: 1)
-  var first = part.sums.first.map { Row(c: $0, columns: part.columns) } ?? .zero
-  var second = part.sums.second.map { Row(c: $0, columns: part.columns) } ?? .zero
+  var first = part.sums.first.map { Row(c: Values($0), columns: part.columns) } ?? .zero
+  var second = part.sums.second.map { Row(c: Values($0), columns: part.columns) } ?? .zero
   var source = part.source
   var target = part.target
   for _ in 0..<part.depth {
     for vector in 0..<Row.vectors {
       refrain_prefetch_read(source + 8 * part.rowStride + vector * width)
     }
-    let row = Row(c: MutableValues(mutating: source), columns: part.columns)
+    let row = Row(c: source, columns: part.columns)
     first.add(one, row)
     second.add(one, row)
     row.write(to: target, vectorStride: part.panelStride)

@@ -12,6 +12,16 @@ extension Level {
     }
   }
 
+  public static func prepare(_ step: RNNStep, at place: UnsafeMutableRawPointer) -> PreparedStep {
+    guard step.extent.stateActivation.isPlain(.tanh), step.extent.rows == 1 else {
+      place.initializeMemory(as: RNNStep.self, to: step)
+      return { forward($0.load(as: RNNStep.self)) }
+    }
+    return prepareRun(
+      Paired(Paired(FusedRNN(step: step, τ: Tanh()))), step.extent, step.product,
+      after: step.inputProduct, at: place)
+  }
+
   public static func backward(_ step: RNNStepGradient) {
     let extent = step.extent
     if extent.stateActivation.isPlain(.tanh) {

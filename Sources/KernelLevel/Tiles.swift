@@ -9,31 +9,40 @@ import KernelInterface
 /// Neighbouring vectors of one row.
 protocol Strip {
   static var vectors: Int { get }
-  static var zero: Self { get }
-  /// As many vectors of b, which are `vectorStride` floats apart.
-  init(b: Values, vectorStride: Int)
-  /// The same for b packed in groups, which are `groupStride` floats apart.
-  init(groups b: Values, groupStride: Int)
-  /// How many groups it reads from.
+  /// How many groups of packed weights its vectors belong to.
   static var groups: Int { get }
-  init(c: MutableValues, columns: Int)
-  func write(to c: MutableValues, columns: Int)
-  /// Whole vectors, `vectorStride` floats apart.
-  func write(to c: MutableValues, vectorStride: Int)
-  /// self += a · b
-  mutating func add(_ a: Vector, _ b: Self)
-  /// The same for its vector `index` alone.
-  mutating func add(_ a: Vector, _ b: Vector, at index: Int)
+  /// The vectors that `vector` gives for their numbers, the first of which is `first`.
+  init(from first: Int, _ vector: (Int) -> Vector)
+  subscript(index: Int) -> Vector { get set }
   /// Calls `body` with the numbers of its vectors, the first of which is `first`.
   static func forEachVector(from first: Int, _ body: (Int) -> Void)
+  /// self += a · b
+  mutating func add(_ a: Vector, _ b: Self)
 }
 
 extension Strip {
-  /// Where its vector `index` is in b, packed in groups.
+  @inline(always) static var zero: Self { Self(from: 0) { _ in .zero } }
+
+  /// A row of c, of which only the last vector may not be full.
   @inline(always)
-  static func place(of index: Int, groups b: Values, groupStride: Int) -> Values {
-    let inGroup = vectors / groups
-    return b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
+  init(c: Values, columns: Int) {
+    self.init(from: 0) { load(c + $0 * Vector.scalarCount, Self.lanes($0, columns)) }
+  }
+  @inline(always)
+  func write(to c: MutableValues, columns: Int) {
+    Self.forEachVector(from: 0) {
+      store(self[$0], c + $0 * Vector.scalarCount, Self.lanes($0, columns))
+    }
+  }
+  @inline(always)
+  private static func lanes(_ index: Int, _ columns: Int) -> Int {
+    index < vectors - 1 ? Vector.scalarCount : columns - index * Vector.scalarCount
+  }
+
+  /// Whole vectors, `vectorStride` floats apart.
+  @inline(always)
+  func write(to c: MutableValues, vectorStride: Int) {
+    Self.forEachVector(from: 0) { store(self[$0], c + $0 * vectorStride, Vector.scalarCount) }
   }
 }
 
@@ -41,82 +50,53 @@ struct OneVector: Strip {
   var vector: Vector
 
   static var vectors: Int { 1 }
-  static var zero: Self { Self(vector: .zero) }
+  static var groups: Int { 1 }
 
   @inline(always) init(vector: Vector) { self.vector = vector }
-  @inline(always) init(b: Values, vectorStride: Int) {
-    vector = load(b, Vector.scalarCount)
+  @inline(always) init(from first: Int, _ vector: (Int) -> Vector) { self.vector = vector(first) }
+  @inline(always) subscript(index: Int) -> Vector {
+    get { vector }
+    set { vector = newValue }
   }
-  @inline(always) init(groups b: Values, groupStride: Int) {
-    vector = load(b, Vector.scalarCount)
-  }
-  @inline(always) static var groups: Int { 1 }
-  @inline(always) init(c: MutableValues, columns: Int) { vector = load(c, columns) }
-  @inline(always) func write(to c: MutableValues, columns: Int) {
-    store(vector, c, columns)
-  }
-  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
-    store(vector, c, Vector.scalarCount)
-  }
+  @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) { body(first) }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) {
     vector = multiplyAdd(a, b.vector, vector)
   }
-  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
-    vector = multiplyAdd(a, b, vector)
-  }
-  @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
-    body(first)
-  }
 }
 
-/// Two strips side by side, the first of them always full.
+/// Two strips side by side.
 struct Beside<Left: Strip, Right: Strip>: Strip {
   var left: Left
   var right: Right
 
   @inline(always) static var vectors: Int { Left.vectors + Right.vectors }
-  @inline(always) static var zero: Self { Self(left: .zero, right: .zero) }
-  @inline(always) static var leftColumns: Int { Left.vectors * Vector.scalarCount }
+  static var groups: Int { 1 }
 
   @inline(always) init(left: Left, right: Right) {
     self.left = left
     self.right = right
   }
-  @inline(always) init(b: Values, vectorStride: Int) {
-    left = Left(b: b, vectorStride: vectorStride)
-    right = Right(b: b + Left.vectors * vectorStride, vectorStride: vectorStride)
+  @inline(always) init(from first: Int, _ vector: (Int) -> Vector) {
+    left = Left(from: first, vector)
+    right = Right(from: first + Left.vectors, vector)
   }
-  @inline(always) init(groups b: Values, groupStride: Int) {
-    left = Left(groups: b, groupStride: groupStride)
-    right = Right(groups: b + Self.leftColumns, groupStride: groupStride)
-  }
-  @inline(always) static var groups: Int { 1 }
-  @inline(always) init(c: MutableValues, columns: Int) {
-    left = Left(c: c, columns: Self.leftColumns)
-    right = Right(c: c + Self.leftColumns, columns: columns - Self.leftColumns)
-  }
-  @inline(always) func write(to c: MutableValues, columns: Int) {
-    left.write(to: c, columns: Self.leftColumns)
-    right.write(to: c + Self.leftColumns, columns: columns - Self.leftColumns)
-  }
-  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
-    left.write(to: c, vectorStride: vectorStride)
-    right.write(to: c + Left.vectors * vectorStride, vectorStride: vectorStride)
-  }
-  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
-    left.add(a, b.left)
-    right.add(a, b.right)
-  }
-  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
-    if index < Left.vectors {
-      left.add(a, b, at: index)
-    } else {
-      right.add(a, b, at: index - Left.vectors)
+  @inline(always) subscript(index: Int) -> Vector {
+    get { index < Left.vectors ? left[index] : right[index - Left.vectors] }
+    set {
+      if index < Left.vectors {
+        left[index] = newValue
+      } else {
+        right[index - Left.vectors] = newValue
+      }
     }
   }
   @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
     Left.forEachVector(from: first, body)
     Right.forEachVector(from: first + Left.vectors, body)
+  }
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) {
+    left.add(a, b.left)
+    right.add(a, b.right)
   }
 }
 
@@ -126,78 +106,79 @@ struct Twins<Half: Strip>: Strip {
 
   @inline(always) static var vectors: Int { 2 * Half.vectors }
   @inline(always) static var groups: Int { 2 * Half.groups }
-  @inline(always) static var zero: Self { Self(strips: .zero) }
   @inline(always) var first: Half { strips.left }
   @inline(always) var second: Half { strips.right }
 
-  @inline(always) private init(strips: Beside<Half, Half>) { self.strips = strips }
   @inline(always) init(first: Half, second: Half) {
     strips = Beside(left: first, right: second)
   }
-  @inline(always) init(b: Values, vectorStride: Int) {
-    strips = Beside(b: b, vectorStride: vectorStride)
+  @inline(always) init(from first: Int, _ vector: (Int) -> Vector) {
+    strips = Beside(from: first, vector)
   }
-  @inline(always) init(groups b: Values, groupStride: Int) {
-    strips = Beside(
-      left: Half(groups: b, groupStride: groupStride),
-      right: Half(groups: b + Half.groups * groupStride, groupStride: groupStride))
-  }
-  @inline(always) init(c: MutableValues, columns: Int) { strips = Beside(c: c, columns: columns) }
-  @inline(always) func write(to c: MutableValues, columns: Int) {
-    strips.write(to: c, columns: columns)
-  }
-  @inline(always) func write(to c: MutableValues, vectorStride: Int) {
-    strips.write(to: c, vectorStride: vectorStride)
-  }
-  @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
-  @inline(always) mutating func add(_ a: Vector, _ b: Vector, at index: Int) {
-    strips.add(a, b, at: index)
+  @inline(always) subscript(index: Int) -> Vector {
+    get { strips[index] }
+    set { strips[index] = newValue }
   }
   @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
     Beside<Half, Half>.forEachVector(from: first, body)
   }
+  @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
 }
 
-/// Rows of strips. `row` and `unit` in a step's functions are those of the tile's first element.
+/// Rows of strips. They have numbers, the first of which is `first`.
 protocol Tile {
   associatedtype Row: Strip
   static var rows: Int { get }
-  static var zero: Self { get }
-  init(c: MutableValues, stride: Int, columns: Int)
-  func write(to c: MutableValues, stride: Int, columns: Int)
-  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int) where Step.Gates == Row
-  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Row
-  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Row
+  init(from first: Int, _ row: (Int) -> Row)
+  mutating func replaceRows(from first: Int, _ replacement: (Row, Int) -> Row)
+  func forEachRow(from first: Int, _ body: (Row, Int) -> Void)
   /// self += the outer product of a column of a and a row of b.
-  ///
-  /// - Parameter first: which row of a is the tile's first.
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Row)
   /// The same for vector `index` of the row of b alone.
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Vector, at index: Int)
 }
 
 extension Tile {
+  @inline(always) static var zero: Self { Self(from: 0) { _ in .zero } }
+
+  @inline(always)
+  init(c: MutableValues, stride: Int, columns: Int) {
+    self.init(from: 0) { Row(c: Values(c + $0 * stride), columns: columns) }
+  }
+  @inline(always)
+  func write(to c: MutableValues, stride: Int, columns: Int) {
+    forEachRow(from: 0) { $0.write(to: c + $1 * stride, columns: columns) }
+  }
+
   /// self += a · b over the whole depth.
   @inline(always)
   mutating func addProduct(_ factors: Factors) {
     let vectorStride = factors.b.vectorStride
-    if Self.isFlat {
-      addVectors(factors) { b, index in b + index * vectorStride }
-    } else {
-      addRows(factors) { Row(b: $0, vectorStride: vectorStride) }
-    }
+    add(factors) { b, index in b + index * vectorStride }
   }
 
   /// The same for b packed in groups.
   @inline(always)
   mutating func addGroupedProduct(_ factors: Factors) {
     let groupStride = factors.b.vectorStride
-    if Self.isFlat {
-      addVectors(factors) { Row.place(of: $1, groups: $0, groupStride: groupStride) }
-    } else {
-      addRows(factors) { Row(groups: $0, groupStride: groupStride) }
+    let inGroup = Row.vectors / Row.groups
+    add(factors) { b, index in
+      b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
+    }
+  }
+
+  /// - Parameter place: where a row of b has its vector of that number.
+  @inline(always)
+  private mutating func add(_ factors: Factors, _ place: (Values, Int) -> Values) {
+    let offsets = factors.aOffsets
+    factors.forEachDepth { a, b in
+      if Self.isFlat {
+        Row.forEachVector(from: 0) { index in
+          add(a, offsets, from: 0, load(place(b, index), Vector.scalarCount), at: index)
+        }
+      } else {
+        add(a, offsets, from: 0, Row(from: 0) { load(place(b, $0), Vector.scalarCount) })
+      }
     }
   }
 
@@ -205,22 +186,6 @@ extension Tile {
   /// registers while the other passes: a tile of three rows of four vectors fills sixteen that way, and
   /// the other way needs one more.
   @inline(always) private static var isFlat: Bool { rows > 1 && rows < Row.vectors }
-
-  @inline(always)
-  private mutating func addRows(_ factors: Factors, _ row: (Values) -> Row) {
-    factors.forEachDepth { a, b in add(a, factors.aOffsets, first: 0, row(b)) }
-  }
-
-  /// - Parameter place: where a row of b has its vector of that number.
-  @inline(always)
-  private mutating func addVectors(_ factors: Factors, _ place: (Values, Int) -> Values) {
-    factors.forEachDepth { a, b in
-      Row.forEachVector(from: 0) { index in
-        let vector = load(place(b, index), Vector.scalarCount)
-        add(a, factors.aOffsets, first: 0, vector, at: index)
-      }
-    }
-  }
 }
 
 /// What a tile multiplies: a `[rows, depth]` and b `[depth, vectors]`.
@@ -290,90 +255,54 @@ struct OneRow<Row: Strip>: Tile {
   var row: Row
 
   static var rows: Int { 1 }
-  @inline(always) static var zero: Self { Self(row: .zero) }
 
-  @inline(always) init(row: Row) { self.row = row }
+  @inline(always) init(from first: Int, _ row: (Int) -> Row) { self.row = row(first) }
   @inline(always)
-  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Row {
-    self.row = step.start(row, unit, lanes)
+  mutating func replaceRows(from first: Int, _ replacement: (Row, Int) -> Row) {
+    row = replacement(row, first)
   }
+  @inline(always) func forEachRow(from first: Int, _ body: (Row, Int) -> Void) { body(row, first) }
   @inline(always)
-  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Row {
-    self.row = step.turn(self.row, row, unit, lanes)
-  }
-  @inline(always)
-  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Row {
-    step.finish(self.row, row, unit, lanes)
-  }
-  @inline(always)
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Row) {
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Row) {
     row.add(Vector(repeating: a[offsets[first]]), b)
   }
   @inline(always)
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int) {
-    row.add(Vector(repeating: a[offsets[first]]), b, at: index)
-  }
-  @inline(always)
-  init(c: MutableValues, stride: Int, columns: Int) {
-    row = Row(c: c, columns: columns)
-  }
-  @inline(always)
-  func write(to c: MutableValues, stride: Int, columns: Int) {
-    row.write(to: c, columns: columns)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Vector, at index: Int)
+  {
+    row[index] = multiplyAdd(Vector(repeating: a[offsets[first]]), b, row[index])
   }
 }
 
 struct Above<Upper: Tile, Lower: Tile>: Tile where Upper.Row == Lower.Row {
+  typealias Row = Upper.Row
   var upper: Upper
   var lower: Lower
 
   @inline(always) static var rows: Int { Upper.rows + Lower.rows }
-  @inline(always) static var zero: Self { Self(upper: .zero, lower: .zero) }
 
-  @inline(always) init(upper: Upper, lower: Lower) {
-    self.upper = upper
-    self.lower = lower
+  @inline(always) init(from first: Int, _ row: (Int) -> Row) {
+    upper = Upper(from: first, row)
+    lower = Lower(from: first + Upper.rows, row)
   }
   @inline(always)
-  init<Step: FusedStep>(start step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Upper.Row {
-    upper = Upper(start: step, row: row, unit: unit, lanes: lanes)
-    lower = Lower(start: step, row: row + Upper.rows, unit: unit, lanes: lanes)
+  mutating func replaceRows(from first: Int, _ replacement: (Row, Int) -> Row) {
+    upper.replaceRows(from: first, replacement)
+    lower.replaceRows(from: first + Upper.rows, replacement)
+  }
+  @inline(always) func forEachRow(from first: Int, _ body: (Row, Int) -> Void) {
+    upper.forEachRow(from: first, body)
+    lower.forEachRow(from: first + Upper.rows, body)
   }
   @inline(always)
-  mutating func turn<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Upper.Row {
-    upper.turn(step, row: row, unit: unit, lanes: lanes)
-    lower.turn(step, row: row + Upper.rows, unit: unit, lanes: lanes)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Row) {
+    upper.add(a, offsets, from: first, b)
+    lower.add(a, offsets, from: first + Upper.rows, b)
   }
   @inline(always)
-  func finish<Step: FusedStep>(_ step: Step, row: Int, unit: Int, lanes: Int)
-  where Step.Gates == Upper.Row {
-    upper.finish(step, row: row, unit: unit, lanes: lanes)
-    lower.finish(step, row: row + Upper.rows, unit: unit, lanes: lanes)
-  }
-  @inline(always)
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Upper.Row) {
-    upper.add(a, offsets, first: first, b)
-    lower.add(a, offsets, first: first + Upper.rows, b)
-  }
-  @inline(always)
-  mutating func add(_ a: Values, _ offsets: RowOffsets, first: Int, _ b: Vector, at index: Int) {
-    upper.add(a, offsets, first: first, b, at: index)
-    lower.add(a, offsets, first: first + Upper.rows, b, at: index)
-  }
-  @inline(always)
-  init(c: MutableValues, stride: Int, columns: Int) {
-    upper = Upper(c: c, stride: stride, columns: columns)
-    lower = Lower(c: c + Upper.rows * stride, stride: stride, columns: columns)
-  }
-  @inline(always)
-  func write(to c: MutableValues, stride: Int, columns: Int) {
-    upper.write(to: c, stride: stride, columns: columns)
-    lower.write(to: c + Upper.rows * stride, stride: stride, columns: columns)
+  mutating func add(_ a: Values, _ offsets: RowOffsets, from first: Int, _ b: Vector, at index: Int)
+  {
+    upper.add(a, offsets, from: first, b, at: index)
+    lower.add(a, offsets, from: first + Upper.rows, b, at: index)
   }
 }
 

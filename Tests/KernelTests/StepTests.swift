@@ -3,6 +3,7 @@
 // Of the rows, which are as many as each tile has, every second one is invalid. All strides differ
 // from the sizes and from each other.
 
+import Glibc
 import Kernels
 import Testing
 
@@ -484,6 +485,83 @@ private func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count
     for row in 0..<rowCount {
       let expected = reference.rnn(a: recurrence.added(to: a.doubles(row), row: row))
       expectClose(hidden[row], expected, tolerance: 1e-6, "row \(row)")
+    }
+  }
+
+  /// A prepared step does what forward does, each time, and nothing behind its place is written.
+  @Test(arguments: TestedLevel.all, ActivationPair.all)
+  func preparedSteps(level: TestedLevel, pair: ActivationPair) throws {
+    /// What a step reads and writes.
+    struct Arrays {
+      let gates, cell, candidate, previous, hidden: Matrix
+      var all: [[Float]] { [gates, cell, candidate, hidden].map { $0.memory.values } }
+    }
+    func check<Step>(
+      _ rows: Int, _ size: Int, gates: Int, _ step: (StepExtent, Arrays) -> Step,
+      forward: (Step) -> Void, prepare: (Step, UnsafeMutableRawPointer) -> PreparedStep
+    ) throws {
+      let columns = gates * size
+      func arrays() -> Arrays {
+        Arrays(
+          gates: Matrix(rows: rows, columns: columns, padding: 3, seed: 1),
+          cell: Matrix(rows: rows, columns: size, padding: 5, seed: 2),
+          candidate: Matrix(rows: rows, columns: size, padding: 1, seed: 3),
+          previous: Matrix(rows: rows, columns: size, padding: 2, seed: 4),
+          hidden: Matrix(rows: rows, columns: size, padding: 4, seed: 5))
+      }
+      let (expected, found) = (arrays(), arrays())
+      let place = try AlignedBuffer<UInt8>(count: preparedStepSize + 64)
+      memset(place.pointer, 7, place.count)
+      withExtent(pair, size, rows: rows) { extent in
+        let prepared = prepare(step(extent, found), place.pointer)
+        for _ in 0..<3 {
+          forward(step(extent, expected))
+          prepared(place.pointer)
+          #expect(found.all == expected.all, "\(Step.self), \(rows) × \(size)")
+        }
+      }
+      #expect((preparedStepSize..<place.count).allSatisfy { place.pointer[$0] == 7 })
+    }
+    for (size, rows) in hiddenSizes.flatMap({ [($0, 1), ($0, rowCount)] }) {
+      for takesInput in [false, true] {
+        func products(_ gates: Int) -> (Recurrence, Recurrence?) {
+          (
+            Recurrence(level, rows: rows, groups: gates, size: size, seed: 20),
+            takesInput ? Recurrence(level, rows: rows, groups: gates, size: size, seed: 40) : nil
+          )
+        }
+        let one = products(1)
+        try check(
+          rows, size, gates: 1,
+          { extent, arrays in
+            RNNStep(
+              extent: extent, product: one.0.product, inputProduct: one.1?.product,
+              start: arrays.gates.rows, gates: arrays.gates.rows,
+              previousHidden: arrays.previous.rows, hidden: arrays.hidden.rows)
+          },
+          forward: level.kernels.forward, prepare: level.kernels.prepare)
+        let three = products(3)
+        try check(
+          rows, size, gates: 3,
+          { extent, arrays in
+            GRUStep(
+              extent: extent, product: three.0.product, inputProduct: three.1?.product,
+              start: arrays.gates.rows, gates: arrays.gates.rows, candidate: arrays.candidate.rows,
+              candidateBias: nil, previousHidden: arrays.previous.rows, hidden: arrays.hidden.rows)
+          },
+          forward: level.kernels.forward, prepare: level.kernels.prepare)
+        let four = products(4)
+        try check(
+          rows, size, gates: 4,
+          { extent, arrays in
+            LSTMStep(
+              extent: extent, product: four.0.product, inputProduct: four.1?.product,
+              start: arrays.gates.rows, gates: arrays.gates.rows, previousCell: arrays.cell.rows,
+              cell: arrays.cell.rows, previousHidden: arrays.previous.rows,
+              hidden: arrays.hidden.rows)
+          },
+          forward: level.kernels.forward, prepare: level.kernels.prepare)
+      }
     }
   }
 

@@ -74,10 +74,10 @@ struct GRUCell: RecurrentCell {
     }
   }
 
-  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) throws -> StreamTurn? {
     guard resetsAfter else { return nil }
     let step = kernelStep(step, weights)
-    return StreamTurn { kernels.forward(step) }
+    return try StreamTurn { kernels.prepare(step, at: $0) }
   }
 
   @inline(__always)

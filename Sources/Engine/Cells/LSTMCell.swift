@@ -58,9 +58,9 @@ struct LSTMCell: RecurrentCell {
     kernels.forward(kernelStep(step, weights))
   }
 
-  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? {
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) throws -> StreamTurn? {
     let step = kernelStep(step, weights)
-    return StreamTurn { kernels.forward(step) }
+    return try StreamTurn { kernels.prepare(step, at: $0) }
   }
 
   @inline(__always)

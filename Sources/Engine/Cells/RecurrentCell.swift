@@ -50,7 +50,7 @@ protocol RecurrentCell: Sendable {
 
   func forward(_ step: CellStep, _ weights: CellWeights)
   /// The same for a step that is computed again and again; nil if it takes more than one kernel call.
-  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn?
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) throws -> StreamTurn?
   func backward(_ step: CellStepGradient, _ weights: CellWeights)
   /// What the product with weight_hh makes of the gradients that `backward` left; nil without one.
   func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct?
@@ -71,7 +71,7 @@ extension RecurrentCell {
   var gradients: CellGradients {
     CellGradients(recurrent: [RecurrentGradient(rows: 0..<gateSize, of: .gates)])
   }
-  func streamTurn(_ step: CellStep, _ weights: CellWeights) -> StreamTurn? { nil }
+  func streamTurn(_ step: CellStep, _ weights: CellWeights) throws -> StreamTurn? { nil }
   func gradientProduct(_ gates: Rows, _ extra: Rows, _ weights: CellWeights) -> GradientProduct? {
     GradientProduct(weights.first.backward.stepProduct(gates))
   }

@@ -1,8 +1,7 @@
 // Session.swift — running a model: whole batches, or one timestep per lane
 //
 // `run` divides a batch into shards, as training does, on a small workspace for each thread. `step`
-// is the same forward pass over one timestep, with the state of every layer taken from, and left
-// in, a block of memory with one row per lane. After a first call of a shape neither allocates.
+// is a timestep of the session's streams, see Stream. After a first call of a shape neither allocates.
 
 import Kernels
 
@@ -112,10 +111,7 @@ public final class Session {
   public func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) throws {
     try withStream { stream in
       try stream.requireSingle(.float)
-      try stream.prepare()
-      stream.setInput(0, UnsafeRawPointer(x))
-      stream.run()
-      stream.getOutput(0, y)
+      try stream.step(UnsafeRawPointer(x), into: y)
     }
   }
 
@@ -123,11 +119,8 @@ public final class Session {
   public func step(ids: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Float>) throws {
     try withStream { stream in
       try stream.requireSingle(.ids)
-      try stream.prepare()
       try stream.checkIDs(0, ids, name: "ids")
-      stream.setInput(0, UnsafeRawPointer(ids))
-      stream.run()
-      stream.getOutput(0, y)
+      try stream.step(UnsafeRawPointer(ids), into: y)
     }
   }
 
@@ -196,112 +189,6 @@ public final class Session {
     let evaluation = try Evaluation(
       data, objective, model, pool: pool, batchSize: options.batchSize)
     return try evaluation.measure(objective)
-  }
-}
-
-/// Streams of one model: a workspace for one timestep, and their state.
-private final class Stream {
-  let state: UnsafeMutableBufferPointer<Float>
-  private let stateMemory: AlignedBuffer<Float>
-  private let initialState: InitialState
-  private let model: Model
-  private let lanes: Int
-  private let executor: Executor
-  /// Of all layers. The executor is prepared once, so that plan and memory stay, and so do the places of
-  /// weights, whatever is packed there later.
-  private let turns: [Unmanaged<StreamTurn>]
-  /// The workspace's arrays.
-  private let inputs: [UnsafeMutableRawBufferPointer]
-  private let outputs: [UnsafeMutableBufferPointer<Float>]
-  /// The type of the only input, of a model with one input and one output.
-  private let single: ElementType?
-
-  init(_ model: Model, lanes: Int) throws {
-    let unstreamable = model.graph.unstreamable
-    guard unstreamable.isEmpty else {
-      throw EngineError.unsupported(
-        "the model cannot take one timestep at a time: \(unstreamable.joined(separator: ", ")) "
-          + "needs the whole sequence")
-    }
-    if let node = model.graph.nodes.first(where: {
-      guard let layer = $0.layer as? any RecurrentLayerType else { return false }
-      return $0.inputs.count > layer.spec.sequenceCount
-    }) {
-      throw EngineError.unsupported(
-        "the model cannot take one timestep at a time: the initial state of \(node.name) is an input"
-      )
-    }
-    self.model = model
-    self.lanes = lanes
-    single =
-      model.inputCount == 1 && model.outputCount == 1 ? model.inputShape(0).type : nil
-    initialState = InitialState(model)
-    executor = Executor(
-      model, isTraining: false, pool: try WorkerPool(threads: 1), shardRows: lanes)
-    let size = try Int.product([lanes, model.graph.stateSize], of: "lanes")
-    stateMemory = try AlignedBuffer(count: size)
-    state = UnsafeMutableBufferPointer(start: stateMemory.pointer, count: size)
-    let plan = try executor.prepare(
-      batch: lanes, timesteps: [Int](repeating: 1, count: model.inputCount))
-    executor.setFullness(plan) { _ in true }
-    let pass = executor.pass(
-      plan, worker: 0, firstRow: 0, Executor.Settings(state: stateMemory.pointer))
-    func array(_ place: ValuePlace) -> UnsafeMutableBufferPointer<Float> {
-      UnsafeMutableBufferPointer(start: pass.pointer(place.values), count: lanes * place.width)
-    }
-    inputs = plan.inputs.map { UnsafeMutableRawBufferPointer(array($0)) }
-    outputs = plan.outputs.map(array)
-    try model.prepareWeights(.inference)
-    turns = executor.streamTurns(0..<lanes, plan, pass).map(Unmanaged.passRetained)
-    reset(0..<lanes)
-  }
-
-  deinit { for turn in turns { turn.release() } }
-
-  func prepare() throws { try model.prepareWeights(.inference) }
-
-  func requireSingle(_ type: ElementType) throws {
-    guard let single else {
-      throw EngineError.unsupported(
-        "the model has \(model.inputCount) inputs and \(model.outputCount) outputs; "
-          + "use refrain_session_step_tensors")
-    }
-    guard single == type else {
-      throw EngineError.type(name: "input", expected: single, found: type)
-    }
-  }
-
-  func checkIDs(
-    _ index: Int, _ ids: UnsafePointer<Int32>, name: @autoclosure () -> String
-  ) throws {
-    let limit = model.vocabulary(ofInput: index) ?? Int(Int32.max)
-    for lane in 0..<lanes where !(0..<limit).contains(Int(ids[lane])) {
-      throw EngineError.argument(
-        name: "\(name())[\(lane)]",
-        message: "expected an id of 0 … \(limit - 1), found \(ids[lane])")
-    }
-  }
-
-  func setInput(_ index: Int, _ source: UnsafeRawPointer) {
-    let array = inputs[index]
-    array.baseAddress?.copyMemory(from: source, byteCount: array.count)
-  }
-
-  func getOutput(_ index: Int, _ target: UnsafeMutablePointer<Float>) {
-    let array = outputs[index]
-    if let values = array.baseAddress { target.update(from: values, count: array.count) }
-  }
-
-  func run() {
-    for turn in turns { turn._withUnsafeGuaranteedRef { $0.take() } }
-  }
-
-  func reset(_ lanes: Range<Int>) {
-    let width = model.graph.stateSize
-    guard width > 0 else { return }
-    for lane in lanes {
-      initialState.write(to: stateMemory.pointer + lane * width)
-    }
   }
 }
 

@@ -44,7 +44,7 @@ struct InputLayer: Layer {
 }
 
 private final class InputRun: LayerRun {
-  override func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] { [] }
+  override func streamTurns(_ rows: Range<Int>, _ pass: Pass) throws -> [StreamTurn] { [] }
 }
 
 /// No single size in a model may exceed this; products are checked besides.

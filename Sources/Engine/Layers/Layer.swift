@@ -158,7 +158,7 @@ class LayerRun {
   func forward(_ rows: Range<Int>, _ pass: Pass) {}
   /// Forward of these rows, prepared for every timestep of a stream in which all timesteps count. A turn
   /// may keep where weights lie, but nothing that was computed from them.
-  func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] {
+  func streamTurns(_ rows: Range<Int>, _ pass: Pass) throws -> [StreamTurn] {
     [StreamTurn { self.forward(rows, pass) }]
   }
   func backward(_ rows: Range<Int>, _ pass: Pass) {}

@@ -254,13 +254,13 @@ final class Executor {
   }
 
   /// Forward, prepared for every timestep of a stream.
-  func streamTurns(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) -> [StreamTurn] {
+  func streamTurns(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) throws -> [StreamTurn] {
     let isFull = plan.validities.indices.allSatisfy { pass.validities[$0].isFull }
     // Where a layer may say that a timestep does not count, nothing is known ahead.
     guard isFull else {
       return [StreamTurn { self.forward(rows, plan, pass) }]
     }
-    return plan.runs.flatMap { $0.streamTurns(rows, pass) }
+    return try plan.runs.flatMap { try $0.streamTurns(rows, pass) }
   }
 
   /// The layers that a walk runs once.

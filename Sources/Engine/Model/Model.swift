@@ -74,8 +74,13 @@ public final class Model: @unchecked Sendable {
 
   /// Brings the packed weights up to date with the parameters. Costs a comparison when they are; of
   /// several sessions that find them stale, one packs and the others wait.
+  @inline(__always)
   func prepareWeights(_ forms: PackedForms) throws {
-    if arePacked(forms) { return }
+    if !arePacked(forms) { try pack(forms) }
+  }
+
+  @inline(never)
+  private func pack(_ forms: PackedForms) throws {
     try packing.withLock {
       if arePacked(forms) { return }
       let version = parameters.version

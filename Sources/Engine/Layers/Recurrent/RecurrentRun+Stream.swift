@@ -17,13 +17,13 @@ extension RecurrentRun {
       0, rows,
       fusesInput ? gatesOfInput(0, rows, weights, pass) : projectedGates(0, from: 0, rows, pass),
       from: kept, to: next, nil, weights, pass.scratch, pass)
-    keep(next, in: kept, rows.count)
+    for i in 0..<rows.count { kept.hidden[i].update(from: next.hidden[i], count: outputSize) }
     if spec.returnsState { putOutState(kept, rows, pass) }
     return true
   }
 
   /// The same, prepared for every timestep; nil where it is more than a step of the cell.
-  func cellTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn]? {
+  func cellTurns(_ rows: Range<Int>, _ pass: Pass) throws -> [StreamTurn]? {
     guard isFused, fusesInput, !spec.returnsState,
       let (kept, next) = streamedStates(rows, pass)
     else { return nil }
@@ -31,14 +31,15 @@ extension RecurrentRun {
     let step = cellStep(
       0, rows, extent(rows, 0, nil, keepsGates: false), gatesOfInput(0, rows, weights, pass),
       from: kept, to: next, extra(0, rows, pass), pass.scratch, pass)
-    return cell.streamTurn(step, weights).map {
-      [$0, StreamTurn { self.keep(next, in: kept, rows.count) }]
+    return try cell.streamTurn(step, weights).map { step in
+      [step]
+        + (0..<rows.count).map { i in
+          let (target, source) = (UnsafeMutableRawPointer(kept.hidden[i]), next.hidden[i])
+          return StreamTurn { [outputSize] in
+            target.copyMemory(from: source, byteCount: 4 * outputSize)
+          }
+        }
     }
-  }
-
-  /// Takes the hidden states that a step left to where the streams keep them.
-  private func keep(_ next: State, in kept: State, _ rows: Int) {
-    for i in 0..<rows { kept.hidden[i].update(from: next.hidden[i], count: outputSize) }
   }
 
   /// Where the streams keep their states, and where a step leaves them: a cell may write its memory where

@@ -205,8 +205,8 @@ final class RecurrentRun: LayerRun {
     if !takeStreamedStep(rows, pass) { walk(rows, pass) }
   }
   override func backward(_ rows: Range<Int>, _ pass: Pass) { walkBack(rows, pass) }
-  override func streamTurns(_ rows: Range<Int>, _ pass: Pass) -> [StreamTurn] {
-    cellTurns(rows, pass) ?? super.streamTurns(rows, pass)
+  override func streamTurns(_ rows: Range<Int>, _ pass: Pass) throws -> [StreamTurn] {
+    try cellTurns(rows, pass) ?? super.streamTurns(rows, pass)
   }
 
   // MARK: Time
