@@ -22,8 +22,8 @@ func run<Step: FusedStep>(
   withUnsafeTemporaryAllocation(of: StepRun<Step>.self, capacity: 1) { memory in
     let run = memory.baseAddress!
     run.initialize(
-      to: StepRun(step, rows: rows, hiddenSize: hiddenSize, product, and: second))
-    runUnits(run, tileRows)
+      to: StepRun(step, hiddenSize: hiddenSize, product, and: second))
+    runUnits(run, rows: rows, tileRows)
   }
 }
 
@@ -36,16 +36,15 @@ func prepareRun<Step: FusedStep>(
   place.initializeMemory(
     as: StepRun<Step>.self,
     to: StepRun(
-      step, rows: 1, hiddenSize: extent.hiddenSize, input ?? product,
+      step, hiddenSize: extent.hiddenSize, input ?? product,
       and: input == nil ? nil : product))
-  return { runUnits($0.assumingMemoryBound(to: StepRun<Step>.self), 1) }
+  return { runUnits($0.assumingMemoryBound(to: StepRun<Step>.self), rows: 1, 1) }
 }
 
 /// A step, what it multiplies, and how far it reaches. Tiles are called often: all that they need lies
 /// here, in one place, and is not copied.
 private struct StepRun<Step: FusedStep> {
   let step: Step
-  let rows: Int
   let hiddenSize: Int
   /// In the order in which they are added.
   let products: InlineArray<2, Factors>
@@ -53,10 +52,9 @@ private struct StepRun<Step: FusedStep> {
 
   @inline(always)
   init(
-    _ step: Step, rows: Int, hiddenSize: Int, _ product: StepProduct, and second: StepProduct?
+    _ step: Step, hiddenSize: Int, _ product: StepProduct, and second: StepProduct?
   ) {
     self.step = step
-    self.rows = rows
     self.hiddenSize = hiddenSize
     products = [Factors(product), Factors(second ?? product)]
     productCount = second == nil ? 1 : 2
@@ -74,7 +72,9 @@ extension Factors {
 
 /// Runs a step over all hidden units: as far as it reaches, and its narrow part over the rest.
 @inline(always)
-private func runUnits<Step: FusedStep>(_ run: UnsafePointer<StepRun<Step>>, _ tileRows: Int) {
+private func runUnits<Step: FusedStep>(
+  _ run: UnsafePointer<StepRun<Step>>, rows: Int, _ tileRows: Int
+) {
   let width = Vector.scalarCount
   let hiddenSize = run.pointee.hiddenSize
   var unit = 0
@@ -82,12 +82,12 @@ private func runUnits<Step: FusedStep>(_ run: UnsafePointer<StepRun<Step>>, _ ti
     let rest = hiddenSize - unit
     // An activation that is looked up takes the time; it needs no second set of tiles.
     if Step.isUsual && rest > Step.units - width {
-      runRows(run, unit, min(rest, Step.units), tileRows)
+      runRows(run, rows, unit, min(rest, Step.units), tileRows)
       unit += Step.units
     } else {
       runRows(
-        UnsafeRawPointer(run).assumingMemoryBound(to: StepRun<Step.Narrow>.self), unit,
-        min(rest, width), tileRows)
+        UnsafeRawPointer(run).assumingMemoryBound(to: StepRun<Step.Narrow>.self), rows,
+        unit, min(rest, width), tileRows)
       unit += width
     }
   }
@@ -111,10 +111,9 @@ private func rowsOfTile(vectors: Int) -> Int {
 /// an activation that is looked up, makes do with small tiles: every tile is compiled for each cell.
 @inline(always)
 private func runRows<Step: FusedStep>(
-  _ run: UnsafePointer<StepRun<Step>>, _ unit: Int, _ lanes: Int, _ tileRows: Int
+  _ run: UnsafePointer<StepRun<Step>>, _ rows: Int, _ unit: Int, _ lanes: Int, _ tileRows: Int
 ) {
   typealias Gates = Step.Gates
-  let rows = run.pointee.rows
   let limit = min(tileRows, rowsOfTile(vectors: Gates.vectors))
   if lanes < Step.units || !Step.isUsual {
     forEachPart(of: rows, atMost: min(2, limit)) { row, part in
