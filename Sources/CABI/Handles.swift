@@ -57,11 +57,37 @@ enum Handles {
   private nonisolated(unsafe) static var used: UInt = 0
   private nonisolated(unsafe) static var free: [UInt] = []
 
-  // A handle's bits: generation (35), index (22), kind (3), and four bits that no pointer to an
-  // object in memory has set together, so that an address is never taken for a handle.
-  private static let indexBits: UInt = 22
-  private static let kindBits: UInt = 3
-  private static let mark: UInt = 0b1011
+  /// What the bits of a handle say: the entry's generation (35 bits) and index (22), the kind (3), and a
+  /// mark of four that no pointer to an object in memory has set together, so that an address is never
+  /// taken for a handle.
+  private struct Name {
+    let generation, index, kind: UInt
+    let isMarked: Bool
+
+    private static let mark: UInt = 0b1011
+    private static let kindShift: UInt = 4
+    private static let indexShift: UInt = 7
+    private static let generationShift: UInt = 29
+    static let generations: UInt = 1 << 35
+
+    @inline(__always)
+    init(_ handle: OpaquePointer) {
+      let bits = UInt(bitPattern: handle)
+      generation = bits >> Self.generationShift
+      index = bits >> Self.indexShift & (1 << 22 - 1)
+      kind = bits >> Self.kindShift & 0b111
+      isMarked = bits & 0b1111 == Self.mark
+    }
+
+    static func handle(generation: UInt, index: UInt, _ kind: HandleKind) -> OpaquePointer {
+      let bits =
+        generation << generationShift | index << indexShift | kind.rawValue << kindShift | mark
+      guard let handle = OpaquePointer(bitPattern: bits) else {
+        preconditionFailure("a handle is never 0")
+      }
+      return handle
+    }
+  }
 
   /// Takes ownership of an object.
   static func make(_ object: AnyObject, _ kind: HandleKind) throws -> OpaquePointer {
@@ -88,12 +114,7 @@ enum Handles {
       let entry = entry(index)
       entry.pointee.object = Unmanaged.passRetained(object)
       entry.pointee.kind = kind.rawValue
-      let bits =
-        ((entry.pointee.generation << indexBits | index) << kindBits | kind.rawValue) << 4 | mark
-      guard let handle = OpaquePointer(bitPattern: bits) else {
-        preconditionFailure("a handle is never 0")
-      }
-      return handle
+      return Name.handle(generation: entry.pointee.generation, index: index, kind)
     }
   }
 
@@ -103,36 +124,34 @@ enum Handles {
 
   /// The living entry of a handle.
   @inline(__always)
-  private static func find(_ handle: OpaquePointer, _ kind: HandleKind, named name: String) throws
-    -> UnsafeMutablePointer<Entry>
-  {
-    let bits = UInt(bitPattern: handle)
-    let index = bits >> (4 + kindBits) & (1 << indexBits - 1)
-    let generation = bits >> (4 + kindBits + indexBits)
-    guard bits & 0b1111 == mark, bits >> 4 & (1 << kindBits - 1) == kind.rawValue, index < used
-    else { throw notFound(handle, kind, named: name) }
-    let entry = entry(index)
-    guard entry.pointee.generation & (1 << 35 - 1) == generation,
+  private static func find(
+    _ handle: OpaquePointer, _ kind: HandleKind, named argument: String
+  ) throws -> UnsafeMutablePointer<Entry> {
+    let name = Name(handle)
+    guard name.isMarked, name.kind == kind.rawValue, name.index < used else {
+      throw notFound(handle, kind, named: argument)
+    }
+    let entry = entry(name.index)
+    guard entry.pointee.generation % Name.generations == name.generation,
       entry.pointee.kind == kind.rawValue, entry.pointee.object != nil
-    else { throw notFound(handle, kind, named: name) }
+    else { throw notFound(handle, kind, named: argument) }
     return entry
   }
 
   /// What is wrong with a handle that `find` does not find.
   @inline(never)
   private static func notFound(
-    _ handle: OpaquePointer, _ kind: HandleKind, named name: String
+    _ handle: OpaquePointer, _ kind: HandleKind, named argument: String
   ) -> BoundaryError {
-    let bits = UInt(bitPattern: handle)
-    let found = bits >> 4 & (1 << kindBits - 1)
-    guard bits & 0b1111 == mark, bits >> (4 + kindBits) & (1 << indexBits - 1) < used else {
-      return .handle("\(name): expected a \(kind.name), found something that is no handle")
+    let name = Name(handle)
+    guard name.isMarked, name.index < used else {
+      return .handle("\(argument): expected a \(kind.name), found something that is no handle")
     }
-    guard found == kind.rawValue else {
-      let other = HandleKind(rawValue: found)?.name ?? "something that is no handle"
-      return .handle("\(name): expected a \(kind.name), found a \(other)")
+    guard name.kind == kind.rawValue else {
+      let other = HandleKind(rawValue: name.kind)?.name ?? "something that is no handle"
+      return .handle("\(argument): expected a \(kind.name), found a \(other)")
     }
-    return .handle("\(name): this \(kind.name) was released")
+    return .handle("\(argument): this \(kind.name) was released")
   }
 
   /// The object of a handle, for the length of a call.
@@ -174,7 +193,7 @@ enum Handles {
       let object = entry.pointee.object
       entry.pointee.object = nil
       entry.pointee.generation += 1
-      free.append(UInt(bitPattern: handle) >> (4 + kindBits) & (1 << indexBits - 1))
+      free.append(Name(handle).index)
       return object
     }
     object?.release()

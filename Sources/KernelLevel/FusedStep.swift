@@ -40,10 +40,6 @@ protocol FusedStep {
   func prefetch(_ row: Int, _ unit: Int)
 }
 
-extension FusedStep where Narrow == Self {
-  @inline(always) static func narrow(_ step: UnsafePointer<Self>) -> UnsafePointer<Self> { step }
-}
-
 extension FusedStep {
   @inline(always) static var turns: Bool { false }
   @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {

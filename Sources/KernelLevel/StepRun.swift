@@ -1,4 +1,7 @@
 // StepRun.swift — a fused step over all rows and hidden units, tile by tile
+//
+// How many rows there are, and how many a tile may have, goes down as arguments: of a single row the
+// compiler then makes no loop, and no tile that is higher than it may be.
 
 import CProcessor
 import KernelInterface
@@ -21,9 +24,8 @@ func run<Step: FusedStep>(
 ) {
   withUnsafeTemporaryAllocation(of: StepRun<Step>.self, capacity: 1) { memory in
     let run = memory.baseAddress!
-    run.initialize(
-      to: StepRun(step, hiddenSize: hiddenSize, product, and: second))
-    runUnits(run, rows: rows, tileRows)
+    run.initialize(to: StepRun(step, hiddenSize: hiddenSize, product, and: second))
+    runUnits(run, rows: rows, tileRows: tileRows)
   }
 }
 
@@ -38,11 +40,11 @@ func prepareRun<Step: FusedStep>(
     to: StepRun(
       step, hiddenSize: extent.hiddenSize, input ?? product,
       and: input == nil ? nil : product))
-  return { runUnits($0.assumingMemoryBound(to: StepRun<Step>.self), rows: 1, 1) }
+  return { runUnits($0.assumingMemoryBound(to: StepRun<Step>.self), rows: 1, tileRows: 1) }
 }
 
-/// A step, what it multiplies, and how far it reaches. Tiles are called often: all that they need lies
-/// here, in one place, and is not copied.
+/// A step and what it multiplies. Tiles are called often: all that they need lies here, in one place, and
+/// is not copied.
 private struct StepRun<Step: FusedStep> {
   let step: Step
   let hiddenSize: Int
@@ -51,9 +53,7 @@ private struct StepRun<Step: FusedStep> {
   let productCount: Int
 
   @inline(always)
-  init(
-    _ step: Step, hiddenSize: Int, _ product: StepProduct, and second: StepProduct?
-  ) {
+  init(_ step: Step, hiddenSize: Int, _ product: StepProduct, and second: StepProduct?) {
     self.step = step
     self.hiddenSize = hiddenSize
     products = [Factors(product), Factors(second ?? product)]
@@ -73,7 +73,7 @@ extension Factors {
 /// Runs a step over all hidden units: as far as it reaches, and its narrow part over the rest.
 @inline(always)
 private func runUnits<Step: FusedStep>(
-  _ run: UnsafePointer<StepRun<Step>>, rows: Int, _ tileRows: Int
+  _ run: UnsafePointer<StepRun<Step>>, rows: Int, tileRows: Int
 ) {
   let width = Vector.scalarCount
   let hiddenSize = run.pointee.hiddenSize

@@ -17,7 +17,7 @@ extension RecurrentRun {
       0, rows,
       fusesInput ? gatesOfInput(0, rows, weights, pass) : projectedGates(0, from: 0, rows, pass),
       from: kept, to: next, nil, weights, pass.scratch, pass)
-    for i in 0..<rows.count { kept.hidden[i].update(from: next.hidden[i], count: outputSize) }
+    keep(next.hidden, in: kept.hidden, rows: rows.count, size: outputSize)
     if spec.returnsState { putOutState(kept, rows, pass) }
     return true
   }
@@ -31,14 +31,9 @@ extension RecurrentRun {
     let step = cellStep(
       0, rows, extent(rows, 0, nil, keepsGates: false), gatesOfInput(0, rows, weights, pass),
       from: kept, to: next, extra(0, rows, pass), pass.scratch, pass)
-    return try cell.streamTurn(step, weights).map { step in
-      [step]
-        + (0..<rows.count).map { i in
-          let (target, source) = (UnsafeMutableRawPointer(kept.hidden[i]), next.hidden[i])
-          return StreamTurn { [outputSize] in
-            target.copyMemory(from: source, byteCount: 4 * outputSize)
-          }
-        }
+    let size = outputSize
+    return try cell.streamTurn(step, weights).map {
+      [$0, StreamTurn { keep(next.hidden, in: kept.hidden, rows: rows.count, size: size) }]
     }
   }
 
@@ -55,5 +50,12 @@ extension RecurrentRun {
       State(hidden: Rows(first, stride: pass.stateWidth), memory: memory),
       State(hidden: output, memory: memory)
     )
+  }
+}
+
+/// Takes the hidden states that a step left to where the streams keep them.
+private func keep(_ next: Rows, in kept: Rows, rows: Int, size: Int) {
+  for i in 0..<rows {
+    UnsafeMutableRawPointer(kept[i]).copyMemory(from: next[i], byteCount: 4 * size)
   }
 }
