@@ -34,18 +34,23 @@ private struct Calls: Work {
 }
 
 extension WorkerPool {
-  fileprivate func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-    withoutActuallyEscaping(body) { run(tasks: tasks, Calls(body: $0)) }
+  fileprivate func run(
+    tasks: Int, inBlocks: Bool = false, _ body: (_ task: Int, _ worker: Int) -> Void
+  ) {
+    withoutActuallyEscaping(body) {
+      let calls = Calls(body: $0)
+      if inBlocks { runBlocks(tasks: tasks, calls) } else { run(tasks: tasks, calls) }
+    }
   }
 }
 
 /// Whether a run calls each task once, with workers in range.
-private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
+private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int, inBlocks: Bool = false) -> Bool {
   let calls = UnsafeMutablePointer<Int>.allocate(capacity: tasks + 1)
   calls.initialize(repeating: 0, count: tasks + 1)
   defer { calls.deallocate() }
   let strays = Atomic<Int>(0)
-  pool.run(tasks: tasks) { task, worker in
+  pool.run(tasks: tasks, inBlocks: inBlocks) { task, worker in
     if !(0..<pool.threads).contains(worker) { strays.add(1, ordering: .relaxed) }
     calls[task] += 1
   }
@@ -56,7 +61,10 @@ private func runsEachTaskOnce(_ pool: WorkerPool, tasks: Int) -> Bool {
   @Test(arguments: [1, 2, 3, 8])
   func eachTaskRunsOnce(threads: Int) throws {
     let pool = try WorkerPool(threads: threads)
-    for tasks in [0, 1, 2, 7, 1000] { #expect(runsEachTaskOnce(pool, tasks: tasks)) }
+    for tasks in [0, 1, 2, 7, 1000] {
+      #expect(runsEachTaskOnce(pool, tasks: tasks))
+      #expect(runsEachTaskOnce(pool, tasks: tasks, inBlocks: true))
+    }
     for _ in 0..<300 { #expect(runsEachTaskOnce(pool, tasks: 3)) }
   }
 

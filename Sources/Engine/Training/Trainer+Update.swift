@@ -39,7 +39,7 @@ extension Trainer {
       weightDecay: options.optimizer.weightDecay, count: gradients.count,
       parameters: model.parameters.values.pointer, gradients: gradients.pointer,
       first: firstMoments?.pointer, second: secondMoments?.pointer)
-    executor.pool.run(tasks: pieces.count, UpdateWork(pieces: pieces, step: step))
+    executor.pool.runBlocks(tasks: pieces.count, UpdateWork(pieces: pieces, step: step))
     updates += 1
     hasGradients = false
     pending = nil
@@ -59,7 +59,7 @@ extension Trainer {
 
   /// The norm of all gradients together, after clipping each parameter's where that is asked for.
   private func globalNorm() throws -> Double {
-    executor.pool.run(
+    executor.pool.runBlocks(
       tasks: pieces.count,
       SquareWork(pieces: pieces, gradients: gradients.pointer, squares: squares.pointer))
     var total = 0.0
