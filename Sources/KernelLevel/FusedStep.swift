@@ -58,7 +58,7 @@ func prefetchGates(_ gates: Rows, _ count: Int, _ row: Int, _ unit: Int, _ hidde
 struct Paired<Step: FusedStep>: FusedStep {
   typealias Gates = Twins<Step.Gates>
   typealias Narrow = Step.Narrow
-  /// Nothing else, so that it lies where the pair does.
+  /// Nothing else, so that a run of the pair is one of the step.
   let step: Step
 
   @inline(always) init(_ step: Step) { self.step = step }
