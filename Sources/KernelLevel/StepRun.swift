@@ -101,7 +101,7 @@ private func rowsOfTile(vectors: Int) -> Int {
   #if LEVEL_V4
     return min(8, 24 / vectors)
   #elseif LEVEL_V3
-    return min(6, 12 / vectors)
+    return min(5, 12 / vectors)
   #else
     return 2
   #endif
