@@ -60,12 +60,10 @@ public protocol KernelSet: SendableMetatype {
   /// Every element of c is one chain of multiply-adds over k in increasing order, so the bits of a row
   /// depend neither on M nor on which rows are computed together.
   ///
-  /// - Parameters:
-  ///   - a: element (m, k) is at `a[m · aRowStride + k · aColumnStride]`.
-  ///   - c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor b.
+  /// - Parameter c: element (m, n) is at `c[m · cStride + n]`. Overlaps neither a nor b.
   static func multiply(
-    _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
-    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, start: ProductStart)
+    _ a: LeftMatrix, _ b: RightMatrix, _ c: MutableValues, cStride: Int, rows: Int, columns: Int,
+    depth: Int, start: ProductStart)
 
   // MARK: Recurrent steps
 

@@ -29,9 +29,11 @@ private let blockRows = 240
   private let tileVectors = 2
 #endif
 
-/// One product; the factors are those of the block at hand.
+/// One product; a, b and their depth are those of the block at hand.
 private struct Product {
-  var factors: Factors
+  var a: LeftMatrix
+  var b: RightMatrix
+  let depth: Int
   var c: MutableValues
   var cStride: Int
   /// What c is set to before, with its own distance between rows; nil for zeros.
@@ -39,10 +41,29 @@ private struct Product {
   var startStride: Int
 }
 
+/// What a tile computes, and all that it reads besides.
+private struct TileProduct {
+  let factors: Factors
+  let c: MutableValues
+  let cStride: Int
+  let start: MutableValues?
+  let startStride: Int
+
+  /// - Parameter row: the tile's first.
+  @inline(always)
+  init(_ product: Product, from row: Int) {
+    factors = Factors(product.a, from: row, product.b, depth: product.depth)
+    c = product.c + row * product.cStride
+    cStride = product.cStride
+    start = product.start.map { $0 + row * product.startStride }
+    startStride = product.startStride
+  }
+}
+
 extension Level {
   public static func multiply(
-    _ a: Values, aRowStride: Int, aColumnStride: Int, _ b: RightMatrix,
-    _ c: MutableValues, cStride: Int, rows: Int, columns: Int, depth: Int, start: ProductStart
+    _ a: LeftMatrix, _ b: RightMatrix, _ c: MutableValues, cStride: Int, rows: Int, columns: Int,
+    depth: Int, start: ProductStart
   ) {
     guard rows > 0, columns > 0 else { return }
     guard depth > 0 else {
@@ -55,13 +76,10 @@ extension Level {
     }
     forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
       forEachPart(of: depth, atMost: blockDepth) { firstK, part in
-        var factors = Factors(
-          a: a + firstRow * aRowStride + firstK * aColumnStride, aRowStride: aRowStride,
-          aColumnStride: aColumnStride, b: b, depth: part)
-        factors.b.base += firstK * b.rowStride
-        let sums = c + firstRow * cStride
         var product = Product(
-          factors: factors, c: sums, cStride: cStride, start: sums, startStride: cStride)
+          a: a, b: b, depth: part, c: c, cStride: cStride, start: c, startStride: cStride)
+        product.a.base += firstK * a.columnStride
+        product.b.base += firstK * b.rowStride
         if firstK == 0 {
           switch start {
           case .zero: product.start = nil
@@ -71,7 +89,7 @@ extension Level {
             product.startStride = 0
           }
         }
-        multiplyBlock(product, rows: rows, columns: columns)
+        multiplyBlock(product, firstRow..<firstRow + rows, columns: columns)
       }
     }
   }
@@ -92,17 +110,17 @@ func forEachPart(of count: Int, atMost limit: Int, _ body: (Int, Int) -> Void) {
 }
 
 /// Rows that fit a block of depth, all columns.
-private func multiplyBlock(_ product: Product, rows: Int, columns: Int) {
+private func multiplyBlock(_ product: Product, _ rows: Range<Int>, columns: Int) {
   let width = Vector.scalarCount
   let vectors = (columns + width - 1) / width
-  let limit = vectorsOfTile(rows: rows)
+  let limit = vectorsOfTile(rows: rows.count)
   forEachPart(of: vectors, atMost: limit) { firstVector, vectors in
     var part = product
-    part.factors.b.base += firstVector * product.factors.b.vectorStride
+    part.b.base += firstVector * product.b.vectorStride
     part.c += firstVector * width
     if let start = part.start { part.start = start + firstVector * width }
     let columns = min(vectors * width, columns - firstVector * width)
-    multiplyStrip(part, rows: rows, vectors: vectors, columns: columns)
+    multiplyStrip(part, rows, vectors: vectors, columns: columns)
   }
 }
 
@@ -129,46 +147,45 @@ private func vectorsOfTile(rows: Int) -> Int {
 }
 
 /// All rows of one strip of columns.
-private func multiplyStrip(_ product: Product, rows: Int, vectors: Int, columns: Int) {
+private func multiplyStrip(_ product: Product, _ rows: Range<Int>, vectors: Int, columns: Int) {
   switch vectors {
-  case 1: multiplyStrip(product, rows: rows, columns: columns, as: OneVector.self)
-  case 2: multiplyStrip(product, rows: rows, columns: columns, as: TwoVectors.self)
+  case 1: multiplyStrip(product, rows, columns: columns, as: OneVector.self)
+  case 2: multiplyStrip(product, rows, columns: columns, as: TwoVectors.self)
   case 3:
     #if LEVEL_V4
-      multiplyStrip(product, rows: rows, columns: columns, as: ThreeVectors.self)
+      multiplyStrip(product, rows, columns: columns, as: ThreeVectors.self)
     #else
-      multiplyFewRows(product, rows: rows, columns: columns, as: ThreeVectors.self)
+      multiplyFewRows(product, rows, columns: columns, as: ThreeVectors.self)
     #endif
-  case 4: multiplyFewRows(product, rows: rows, columns: columns, as: FourVectors.self)
-  default: multiplyOneRow(product, vectors: vectors, columns: columns)
+  case 4: multiplyFewRows(product, rows, columns: columns, as: FourVectors.self)
+  default: multiplyOneRow(product, rows.lowerBound, vectors: vectors, columns: columns)
   }
 }
 
 @inline(always)
 private func multiplyStrip<Row: Strip>(
-  _ product: Product, rows: Int, columns: Int, as: Row.Type
+  _ product: Product, _ rows: Range<Int>, columns: Int, as: Row.Type
 ) {
-  forEachPart(of: rows, atMost: tileRows) { firstRow, size in
-    var part = product
-    part.factors.a += firstRow * product.factors.aRowStride
-    part.c += firstRow * product.cStride
-    if let start = part.start { part.start = start + firstRow * product.startStride }
-    let isLast = firstRow + size == rows
+  forEachPart(of: rows.count, atMost: tileRows) { first, size in
+    let row = rows.lowerBound + first
+    let next = row + size == rows.upperBound ? rows.lowerBound : row + size
     prefetchRows(
-      isLast ? product.c + Row.vectors * Vector.scalarCount : part.c + size * product.cStride,
+      product.c + next * product.cStride
+        + (next == rows.lowerBound ? Row.vectors * Vector.scalarCount : 0),
       stride: product.cStride, vectors: Row.vectors, rows: size)
+    let tile = TileProduct(product, from: row)
     switch size {
-    case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
-    case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
-    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
-    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
+    case 1: multiplyTile(tile, columns: columns, as: OneRow<Row>.self)
+    case 2: multiplyTile(tile, columns: columns, as: TwoRows<Row>.self)
+    case 3: multiplyTile(tile, columns: columns, as: ThreeRows<Row>.self)
+    case 4: multiplyTile(tile, columns: columns, as: FourRows<Row>.self)
     #if LEVEL_V3 || LEVEL_V4
-      case 5: multiplyTile(part, columns: columns, as: FiveRows<Row>.self)
-      case 6: multiplyTile(part, columns: columns, as: SixRows<Row>.self)
+      case 5: multiplyTile(tile, columns: columns, as: FiveRows<Row>.self)
+      case 6: multiplyTile(tile, columns: columns, as: SixRows<Row>.self)
     #endif
     #if LEVEL_V4
-      case 7: multiplyTile(part, columns: columns, as: SevenRows<Row>.self)
-      case 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
+      case 7: multiplyTile(tile, columns: columns, as: SevenRows<Row>.self)
+      case 8: multiplyTile(tile, columns: columns, as: EightRows<Row>.self)
     #endif
     default: break
     }
@@ -189,35 +206,37 @@ private func prefetchRows(_ c: MutableValues, stride: Int, vectors: Int, rows: I
 /// As many rows as `vectorsOfTile` gives wide tiles.
 @inline(always)
 private func multiplyFewRows<Row: Strip>(
-  _ product: Product, rows: Int, columns: Int, as: Row.Type
+  _ product: Product, _ rows: Range<Int>, columns: Int, as: Row.Type
 ) {
-  switch rows {
-  case 1: multiplyTile(product, columns: columns, as: OneRow<Row>.self)
-  case 2: multiplyTile(product, columns: columns, as: TwoRows<Row>.self)
+  let tile = TileProduct(product, from: rows.lowerBound)
+  switch rows.count {
+  case 1: multiplyTile(tile, columns: columns, as: OneRow<Row>.self)
+  case 2: multiplyTile(tile, columns: columns, as: TwoRows<Row>.self)
   #if LEVEL_V3 || LEVEL_V4
-    case 3: multiplyTile(product, columns: columns, as: ThreeRows<Row>.self)
+    case 3: multiplyTile(tile, columns: columns, as: ThreeRows<Row>.self)
   #endif
   #if LEVEL_V4
-    case 4: multiplyTile(product, columns: columns, as: FourRows<Row>.self)
+    case 4: multiplyTile(tile, columns: columns, as: FourRows<Row>.self)
   #endif
   default: break
   }
 }
 
-private func multiplyOneRow(_ product: Product, vectors: Int, columns: Int) {
+private func multiplyOneRow(_ product: Product, _ row: Int, vectors: Int, columns: Int) {
+  let tile = TileProduct(product, from: row)
   switch vectors {
   case 5:
-    multiplyTile(product, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
-  case 6: multiplyTile(product, columns: columns, as: OneRow<SixVectors>.self)
+    multiplyTile(tile, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
+  case 6: multiplyTile(tile, columns: columns, as: OneRow<SixVectors>.self)
   case 7:
-    multiplyTile(product, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
-  case 8: multiplyTile(product, columns: columns, as: OneRow<EightVectors>.self)
+    multiplyTile(tile, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
+  case 8: multiplyTile(tile, columns: columns, as: OneRow<EightVectors>.self)
   default: break
   }
 }
 
 @inline(never)
-private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
+private func multiplyTile<T: Tile>(_ product: TileProduct, columns: Int, as: T.Type) {
   var tile = T.zero
   if let start = product.start { tile = T(c: start, stride: product.startStride, columns: columns) }
   tile.addProduct(product.factors)

@@ -65,8 +65,8 @@ extension Factors {
   @inline(always)
   fileprivate init(_ product: StepProduct) {
     self.init(
-      a: product.input.base, aRowStride: product.input.stride, aColumnStride: 1,
-      b: product.weights, depth: product.depth)
+      .strided(Values(product.input.base), rowStride: product.input.stride, columnStride: 1),
+      product.weights, depth: product.depth)
   }
 }
 

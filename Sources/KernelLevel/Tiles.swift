@@ -197,11 +197,13 @@ struct Factors {
   var b: RightMatrix
   let depth: Int
 
-  init(a: Values, aRowStride: Int, aColumnStride: Int, b: RightMatrix, depth: Int) {
-    self.a = a
-    self.aRowStride = aRowStride
-    self.aColumnStride = aColumnStride
-    aOffsets = RowOffsets(stride: aRowStride)
+  /// - Parameter row: the tile's first.
+  @inline(always)
+  init(_ a: LeftMatrix, from row: Int = 0, _ b: RightMatrix, depth: Int) {
+    self.a = a.base + a.offset(of: row)
+    aRowStride = a.rowStride
+    aColumnStride = a.columnStride
+    aOffsets = RowOffsets(a, from: row)
     self.b = b
     self.depth = depth
   }
@@ -219,6 +221,14 @@ struct Factors {
   }
 }
 
+extension LeftMatrix {
+  /// How far a row lies behind the first.
+  @inline(always)
+  func offset(of row: Int) -> Int {
+    row * rowStride + Int(UInt(bitPattern: row) / UInt(Vector.scalarCount)) * panelGap
+  }
+}
+
 /// How far the rows of a tile's left-hand side lie behind its first row, in elements.
 ///
 /// They are read from memory, so that the compiler does not know one from another. Knowing that they
@@ -227,14 +237,18 @@ struct Factors {
 struct RowOffsets {
   private let row1, row2, row3, row4, row5, row6, row7: Int
 
-  init(stride: Int) {
-    row1 = stride
-    row2 = 2 * stride
-    row3 = 3 * stride
-    row4 = 4 * stride
-    row5 = 5 * stride
-    row6 = 6 * stride
-    row7 = 7 * stride
+  @inline(always)
+  init(_ a: LeftMatrix, from first: Int) {
+    @inline(always) func offset(_ row: Int) -> Int {
+      a.offset(of: first + row) - a.offset(of: first)
+    }
+    row1 = offset(1)
+    row2 = offset(2)
+    row3 = offset(3)
+    row4 = offset(4)
+    row5 = offset(5)
+    row6 = offset(6)
+    row7 = offset(7)
   }
 
   @inline(always) subscript(row: Int) -> Int {

@@ -109,7 +109,7 @@ public struct PackedView {
     var tiles = tiles
     tiles.base += part.lowerBound * tiles.rowStride
     kernels.multiply(
-      a, aRowStride: aRowStride, aColumnStride: aColumnStride, tiles, c, cStride: cStride,
+      .strided(a, rowStride: aRowStride, columnStride: aColumnStride), tiles, c, cStride: cStride,
       rows: rows, columns: columns, depth: part.count, start: start)
   }
 

@@ -147,18 +147,13 @@ private struct TransposedProduct {
 
   /// Adds the packed rows of a to their rows of a target.
   func add(_ block: Block, _ part: Range<Int>, to target: TransposedTarget) {
-    let width = kernels.panelWidth
     for firstColumn in stride(from: 0, to: target.columns, by: blockColumns) {
       let columns = min(blockColumns, target.columns - firstColumn)
-      let b = rightMatrix(block, target, firstColumn, columns)
-      for row in stride(from: 0, to: part.count, by: width) {
-        let panel = scratch + row * block.depth
-        let count = min(width, part.count - row)
-        kernels.multiply(
-          panel, aRowStride: 1, aColumnStride: width, b,
-          target.c + (part.lowerBound + row) * target.cStride + firstColumn,
-          cStride: target.cStride, rows: count, columns: columns, depth: block.depth, start: .sums)
-      }
+      kernels.multiply(
+        .packed(Values(scratch), depth: block.depth, panelWidth: kernels.panelWidth),
+        rightMatrix(block, target, firstColumn, columns),
+        target.c + part.lowerBound * target.cStride + firstColumn, cStride: target.cStride,
+        rows: part.count, columns: columns, depth: block.depth, start: .sums)
     }
   }
 

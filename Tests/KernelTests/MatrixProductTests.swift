@@ -48,7 +48,7 @@ private struct Problem {
     let a = Memory(a)
     let c = Memory(c)
     kernels.multiply(
-      a.constant, aRowStride: aRowStride, aColumnStride: aColumnStride,
+      .strided(a.constant, rowStride: aRowStride, columnStride: aColumnStride),
       .packed(packed.constant, depth: depth, panelWidth: kernels.panelWidth), c.pointer,
       cStride: cStride, rows: rows, columns: columns, depth: depth,
       start: accumulate ? .sums : .zero)
@@ -124,7 +124,7 @@ private struct Problem {
         for first in stride(from: 0, through: 23 - rows, by: 5) {
           let c = Memory(count: rows * columns)
           level.kernels.multiply(
-            a.constant + first * all.aStride, aRowStride: all.aStride, aColumnStride: 1,
+            .strided(a.constant + first * all.aStride, rowStride: all.aStride, columnStride: 1),
             .packed(packed.constant, depth: depth, panelWidth: level.kernels.panelWidth),
             c.pointer, cStride: columns, rows: rows, columns: columns, depth: depth,
             start: .zero)
@@ -177,7 +177,7 @@ private struct Problem {
         b.constant, rowStride: whole.bStride, columnStride: 1, depth: end - start, columns: 37,
         panelStride: (end - start) * width, into: packed.pointer)
       level.kernels.multiply(
-        a.constant + start, aRowStride: whole.aStride, aColumnStride: 1,
+        .strided(a.constant + start, rowStride: whole.aStride, columnStride: 1),
         .packed(packed.constant, depth: end - start, panelWidth: width), c.pointer, cStride: 37,
         rows: 5, columns: 37, depth: end - start, start: start > 0 ? .sums : .zero)
     }
@@ -195,10 +195,30 @@ private struct Problem {
     let (a, b) = (Memory(problem.a), Memory(problem.b))
     let c = Memory(problem.c)
     level.kernels.multiply(
-      a.constant, aRowStride: problem.aStride, aColumnStride: 1,
+      .strided(a.constant, rowStride: problem.aStride, columnStride: 1),
       .rows(b.constant, stride: problem.bStride, panelWidth: level.kernels.panelWidth),
       c.pointer, cStride: problem.cStride, rows: 11, columns: 48, depth: 30, start: .zero)
     #expect(c.values.bits == problem.found(level.kernels).bits)
+  }
+
+  /// Tiles begin anywhere in a panel, and so do blocks of rows.
+  @Test(arguments: TestedLevel.all)
+  func aLeftSideInPanelsGivesTheBitsOfOneAsItLies(level: TestedLevel) {
+    let width = level.kernels.panelWidth
+    for (rows, columns, depth) in [(1, 5, 3), (19, 40, 7), (64, 64, 256), (251, 9, 700)] {
+      let problem = Problem(rows: rows, columns: columns, depth: depth, aIsTransposed: true)
+      let (a, b) = (Memory(problem.a), problem.packed(level.kernels))
+      let panels = Memory(count: depth * ((rows + width - 1) / width * width))
+      level.kernels.pack(
+        a.constant, rowStride: problem.aStride, columnStride: 1, depth: depth, columns: rows,
+        panelStride: depth * width, into: panels.pointer, sums: ColumnSums())
+      let c = Memory(problem.c)
+      level.kernels.multiply(
+        .packed(panels.constant, depth: depth, panelWidth: width),
+        .packed(b.constant, depth: depth, panelWidth: width), c.pointer, cStride: problem.cStride,
+        rows: rows, columns: columns, depth: depth, start: .zero)
+      #expect(c.values.bits == problem.found(level.kernels).bits, "\(rows)×\(columns)×\(depth)")
+    }
   }
 
   @Test func packedMatrixAgreesForEveryWayThroughIt() throws {
@@ -305,7 +325,7 @@ private struct Problem {
       let row = numbers(37, seed: 8)
       let start = Memory(row)
       level.kernels.multiply(
-        a.constant, aRowStride: problem.aStride, aColumnStride: 1,
+        .strided(a.constant, rowStride: problem.aStride, columnStride: 1),
         .packed(packed.constant, depth: depth, panelWidth: level.kernels.panelWidth), c.pointer,
         cStride: problem.cStride, rows: 11, columns: 37, depth: depth, start: .row(start.constant))
       var expected = problem.expected

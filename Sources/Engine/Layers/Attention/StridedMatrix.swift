@@ -48,7 +48,7 @@ func multiply(
     b.base, rowStride: b.rowStride, columnStride: b.columnStride, depth: b.rows,
     columns: b.columns, panelStride: b.rows * kernels.panelWidth, into: scratch)
   kernels.multiply(
-    a.base, aRowStride: a.rowStride, aColumnStride: a.columnStride,
+    .strided(Values(a.base), rowStride: a.rowStride, columnStride: a.columnStride),
     .packed(scratch, depth: b.rows, panelWidth: kernels.panelWidth), c.base, cStride: c.rowStride,
     rows: a.rows, columns: b.columns, depth: a.columns, start: adds ? .sums : .zero)
 }
