@@ -29,11 +29,10 @@ private let blockRows = 240
   private let tileVectors = 2
 #endif
 
-/// One product; a, b and their depth are those of the block at hand.
+/// One product; the factors are those of the block at hand, all rows of it.
 private struct Product {
-  var a: LeftMatrix
-  var b: RightMatrix
-  let depth: Int
+  let a: LeftMatrix
+  var factors: Factors
   var c: MutableValues
   var cStride: Int
   /// What c is set to before, with its own distance between rows; nil for zeros.
@@ -52,7 +51,7 @@ private struct TileProduct {
   /// - Parameter row: the tile's first.
   @inline(always)
   init(_ product: Product, from row: Int) {
-    factors = Factors(product.a, from: row, product.b, depth: product.depth)
+    factors = product.factors.dropping(row, of: product.a)
     c = product.c + row * product.cStride
     cStride = product.cStride
     start = product.start.map { $0 + row * product.startStride }
@@ -77,9 +76,10 @@ extension Level {
     forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
       forEachPart(of: depth, atMost: blockDepth) { firstK, part in
         var product = Product(
-          a: a, b: b, depth: part, c: c, cStride: cStride, start: c, startStride: cStride)
-        product.a.base += firstK * a.columnStride
-        product.b.base += firstK * b.rowStride
+          a: a, factors: Factors(a, b, depth: part), c: c, cStride: cStride, start: c,
+          startStride: cStride)
+        product.factors.a += firstK * a.columnStride
+        product.factors.b.base += firstK * b.rowStride
         if firstK == 0 {
           switch start {
           case .zero: product.start = nil
@@ -116,7 +116,7 @@ private func multiplyBlock(_ product: Product, _ rows: Range<Int>, columns: Int)
   let limit = vectorsOfTile(rows: rows.count)
   forEachPart(of: vectors, atMost: limit) { firstVector, vectors in
     var part = product
-    part.b.base += firstVector * product.b.vectorStride
+    part.factors.b.base += firstVector * product.factors.b.vectorStride
     part.c += firstVector * width
     if let start = part.start { part.start = start + firstVector * width }
     let columns = min(vectors * width, columns - firstVector * width)

@@ -193,19 +193,28 @@ struct Factors {
   var a: Values
   let aRowStride: Int
   let aColumnStride: Int
-  let aOffsets: RowOffsets
+  var aOffsets: RowOffsets
   var b: RightMatrix
   let depth: Int
 
-  /// - Parameter row: the tile's first.
   @inline(always)
-  init(_ a: LeftMatrix, from row: Int = 0, _ b: RightMatrix, depth: Int) {
-    self.a = a.base + a.offset(of: row)
+  init(_ a: LeftMatrix, _ b: RightMatrix, depth: Int) {
+    self.a = a.base
     aRowStride = a.rowStride
     aColumnStride = a.columnStride
-    aOffsets = RowOffsets(a, from: row)
+    aOffsets = RowOffsets(a, from: 0)
     self.b = b
     self.depth = depth
+  }
+
+  /// The same for the rows of `a`, whose first is at hand, from that row on.
+  @inline(always)
+  func dropping(_ row: Int, of a: LeftMatrix) -> Factors {
+    var factors = self
+    factors.a += a.offset(of: row)
+    // All rows at equal distances have the same offsets; they take longer to find than to copy.
+    if a.panelGap != 0 { factors.aOffsets = RowOffsets(a, from: row) }
+    return factors
   }
 
   /// Calls `body` with each column of a and row of b.
