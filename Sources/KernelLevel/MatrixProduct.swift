@@ -31,31 +31,21 @@ private let blockRows = 240
 
 /// One product; the factors are those of the block at hand, all rows of it.
 private struct Product {
-  let a: LeftMatrix
   var factors: Factors
   var c: MutableValues
   var cStride: Int
   /// What c is set to before, with its own distance between rows; nil for zeros.
   var start: MutableValues?
   var startStride: Int
-}
 
-/// What a tile computes, and all that it reads besides.
-private struct TileProduct {
-  let factors: Factors
-  let c: MutableValues
-  let cStride: Int
-  let start: MutableValues?
-  let startStride: Int
-
-  /// - Parameter row: the tile's first.
+  /// The same for the rows from that row on, which is left out once at the most; see `Factors`.
   @inline(always)
-  init(_ product: Product, from row: Int) {
-    factors = product.factors.dropping(row, of: product.a)
-    c = product.c + row * product.cStride
-    cStride = product.cStride
-    start = product.start.map { $0 + row * product.startStride }
-    startStride = product.startStride
+  func dropping(_ row: Int) -> Product {
+    var product = self
+    product.factors = factors.dropping(row)
+    product.c += row * cStride
+    product.start = start.map { $0 + row * startStride }
+    return product
   }
 }
 
@@ -76,9 +66,9 @@ extension Level {
     forEachPart(of: rows, atMost: blockRows) { firstRow, rows in
       forEachPart(of: depth, atMost: blockDepth) { firstK, part in
         var product = Product(
-          a: a, factors: Factors(a, b, depth: part), c: c, cStride: cStride, start: c,
+          factors: Factors(a, b, depth: part), c: c, cStride: cStride, start: c,
           startStride: cStride)
-        product.factors.a += firstK * a.columnStride
+        product.factors.a.base += firstK * a.columnStride
         product.factors.b.base += firstK * b.rowStride
         if firstK == 0 {
           switch start {
@@ -168,24 +158,24 @@ private func multiplyStrip<Row: Strip>(
 ) {
   forEachPart(of: rows.count, atMost: tileRows) { first, size in
     let row = rows.lowerBound + first
-    let next = row + size == rows.upperBound ? rows.lowerBound : row + size
+    let isLast = row + size == rows.upperBound
+    let next = isLast ? product.c + Row.vectors * Vector.scalarCount : product.c
     prefetchRows(
-      product.c + next * product.cStride
-        + (next == rows.lowerBound ? Row.vectors * Vector.scalarCount : 0),
-      stride: product.cStride, vectors: Row.vectors, rows: size)
-    let tile = TileProduct(product, from: row)
+      next + (isLast ? rows.lowerBound : row + size) * product.cStride, stride: product.cStride,
+      vectors: Row.vectors, rows: size)
+    let part = product.dropping(row)
     switch size {
-    case 1: multiplyTile(tile, columns: columns, as: OneRow<Row>.self)
-    case 2: multiplyTile(tile, columns: columns, as: TwoRows<Row>.self)
-    case 3: multiplyTile(tile, columns: columns, as: ThreeRows<Row>.self)
-    case 4: multiplyTile(tile, columns: columns, as: FourRows<Row>.self)
+    case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
+    case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
+    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
+    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
     #if LEVEL_V3 || LEVEL_V4
-      case 5: multiplyTile(tile, columns: columns, as: FiveRows<Row>.self)
-      case 6: multiplyTile(tile, columns: columns, as: SixRows<Row>.self)
+      case 5: multiplyTile(part, columns: columns, as: FiveRows<Row>.self)
+      case 6: multiplyTile(part, columns: columns, as: SixRows<Row>.self)
     #endif
     #if LEVEL_V4
-      case 7: multiplyTile(tile, columns: columns, as: SevenRows<Row>.self)
-      case 8: multiplyTile(tile, columns: columns, as: EightRows<Row>.self)
+      case 7: multiplyTile(part, columns: columns, as: SevenRows<Row>.self)
+      case 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
     #endif
     default: break
     }
@@ -208,35 +198,35 @@ private func prefetchRows(_ c: MutableValues, stride: Int, vectors: Int, rows: I
 private func multiplyFewRows<Row: Strip>(
   _ product: Product, _ rows: Range<Int>, columns: Int, as: Row.Type
 ) {
-  let tile = TileProduct(product, from: rows.lowerBound)
+  let part = product.dropping(rows.lowerBound)
   switch rows.count {
-  case 1: multiplyTile(tile, columns: columns, as: OneRow<Row>.self)
-  case 2: multiplyTile(tile, columns: columns, as: TwoRows<Row>.self)
+  case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
+  case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
   #if LEVEL_V3 || LEVEL_V4
-    case 3: multiplyTile(tile, columns: columns, as: ThreeRows<Row>.self)
+    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
   #endif
   #if LEVEL_V4
-    case 4: multiplyTile(tile, columns: columns, as: FourRows<Row>.self)
+    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
   #endif
   default: break
   }
 }
 
 private func multiplyOneRow(_ product: Product, _ row: Int, vectors: Int, columns: Int) {
-  let tile = TileProduct(product, from: row)
+  let part = product.dropping(row)
   switch vectors {
   case 5:
-    multiplyTile(tile, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
-  case 6: multiplyTile(tile, columns: columns, as: OneRow<SixVectors>.self)
+    multiplyTile(part, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
+  case 6: multiplyTile(part, columns: columns, as: OneRow<SixVectors>.self)
   case 7:
-    multiplyTile(tile, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
-  case 8: multiplyTile(tile, columns: columns, as: OneRow<EightVectors>.self)
+    multiplyTile(part, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
+  case 8: multiplyTile(part, columns: columns, as: OneRow<EightVectors>.self)
   default: break
   }
 }
 
 @inline(never)
-private func multiplyTile<T: Tile>(_ product: TileProduct, columns: Int, as: T.Type) {
+private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
   var tile = T.zero
   if let start = product.start { tile = T(c: start, stride: product.startStride, columns: columns) }
   tile.addProduct(product.factors)

@@ -190,28 +190,24 @@ extension Tile {
 
 /// What a tile multiplies: a `[rows, depth]` and b `[depth, vectors]`.
 struct Factors {
-  var a: Values
-  let aRowStride: Int
-  let aColumnStride: Int
+  var a: LeftMatrix
   var aOffsets: RowOffsets
   var b: RightMatrix
   let depth: Int
 
   @inline(always)
   init(_ a: LeftMatrix, _ b: RightMatrix, depth: Int) {
-    self.a = a.base
-    aRowStride = a.rowStride
-    aColumnStride = a.columnStride
+    self.a = a
     aOffsets = RowOffsets(a, from: 0)
     self.b = b
     self.depth = depth
   }
 
-  /// The same for the rows of `a`, whose first is at hand, from that row on.
+  /// The same for the rows of a from that row on. Of rows in panels, the first must still be there.
   @inline(always)
-  func dropping(_ row: Int, of a: LeftMatrix) -> Factors {
+  func dropping(_ row: Int) -> Factors {
     var factors = self
-    factors.a += a.offset(of: row)
+    factors.a.base += a.offset(of: row)
     // All rows at equal distances have the same offsets; they take longer to find than to copy.
     if a.panelGap != 0 { factors.aOffsets = RowOffsets(a, from: row) }
     return factors
@@ -220,11 +216,11 @@ struct Factors {
   /// Calls `body` with each column of a and row of b.
   @inline(always)
   func forEachDepth(_ body: (Values, Values) -> Void) {
-    var a = a
+    var a = self.a.base
     var b = b.base
     for _ in 0..<depth {
       body(a, b)
-      a += aColumnStride
+      a += self.a.columnStride
       b += self.b.rowStride
     }
   }
