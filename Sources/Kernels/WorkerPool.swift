@@ -114,9 +114,9 @@ private final class Crew: @unchecked Sendable {
   private var work: (any Work)?
   private var mode = ArithmeticMode.current
 
-  /// How often a thread lets others run before it sleeps: some ten microseconds, a fraction of what
-  /// waking up costs.
-  private static let patience = 40
+  /// How often a thread lets others run before it sleeps: some hundred microseconds, twice what waking
+  /// up costs, and longer than threads wait for each other in a training step.
+  private static let patience = 400
 
   init(size: Int) throws(ThreadError) {
     self.size = size
