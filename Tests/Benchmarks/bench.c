@@ -1,13 +1,15 @@
 /*
  * bench.c — times the workloads and holds them against the machine's limits
  *
- *   bench [--threads N] [--rounds N] [NAME …]   a table; every workload whose name starts with NAME
+ *   bench [--threads N] [--rounds N] [NAME …]   a table; every workload whose name starts with NAME;
+ *                                               with several threads, also held against one
  *   bench --serve NAME --threads N              for comparisons: answers each line on standard
  *                                               input, a number of repetitions, with their seconds
  *   bench --repeat NAME COUNT                   the bare repetitions, for instruction counts
  *
- * Each workload runs in a process of its own. A round measures the machine and then the workload,
- * so that a ratio compares what lay next to each other in time.
+ * Each workload runs in a process of its own. A round measures the machine, the workload, the machine
+ * again and, where there are several threads, the workload with one, so that a ratio compares what lay
+ * next to each other in time.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -26,6 +28,7 @@ enum { ROUNDS_AT_MOST = 99, SAMPLES_AT_MOST = 20000, STEPS_TIMED_ALONE = 1000000
 typedef struct {
   double bound, seconds, ratio, ratio_low, ratio_high, gflops, fraction;
   double tail, worst;    /* p99, or of a step p99.9; the longest */
+  double speedup, speedup_low, speedup_high; /* against one thread; of several threads only */
 } result;
 
 /** Seconds of one repetition; several at a time where one is too short for the clock. */
@@ -35,15 +38,29 @@ static double sample(prepared *p, long repetitions) {
   return (now() - start) / (double)repetitions;
 }
 
-static result measure(const workload *w, int threads, int rounds) {
-  static double times[SAMPLES_AT_MOST];
-  double ratios[ROUNDS_AT_MOST], bounds[ROUNDS_AT_MOST], peaks[ROUNDS_AT_MOST];
-  prepared *p = prepare(w, threads);
-  cost c = cost_of(w);
+/** Repeats it for a tenth of a second: processors that were idle take a while to be at their best. */
+static double warm(prepared *p) {
   double start = now();
-  long warm = 0;
-  while (warm < 3 || now() - start < 0.1) once(p), warm++;
-  double rough = (now() - start) / (double)warm;
+  long count = 0;
+  while (count < 3 || now() - start < 0.1) once(p), count++;
+  return (now() - start) / (double)count;
+}
+
+/** The median of samples that it leaves as they are. */
+static double median(const double *times, long count) {
+  static double copy[SAMPLES_AT_MOST];
+  memcpy(copy, times, sizeof *copy * (size_t)count);
+  return quantile(copy, count, 0.5);
+}
+
+static result measure(const workload *w, int threads, int rounds) {
+  static double times[SAMPLES_AT_MOST], alone_times[SAMPLES_AT_MOST];
+  double ratios[ROUNDS_AT_MOST], bounds[ROUNDS_AT_MOST], peaks[ROUNDS_AT_MOST];
+  double speedups[ROUNDS_AT_MOST];
+  prepared *p = prepare(w, threads);
+  prepared *alone = threads > 1 ? prepare(w, 1) : NULL;
+  cost c = cost_of(w);
+  double rough = warm(p);
   long together = rough < 2e-5 ? (long)(2e-5 / rough) + 1 : 1;
   long per_round = (long)(0.15 / (rough * (double)together)) + 3;
   if (per_round * rounds > SAMPLES_AT_MOST) per_round = SAMPLES_AT_MOST / rounds;
@@ -51,14 +68,19 @@ static result measure(const workload *w, int threads, int rounds) {
   long count = 0;
   for (int round = 0; round < rounds; round++) {
     double before = machine_bound(&c, threads);
+    warm(p);
     long first = count;
     for (long i = 0; i < per_round; i++) times[count++] = sample(p, together);
     double after = machine_bound(&c, threads);
-    double copy[SAMPLES_AT_MOST];
-    memcpy(copy, times + first, sizeof *copy * (size_t)per_round);
+    double seconds = median(times + first, per_round);
     bounds[round] = before < after ? before : after;
     peaks[round] = machine_peak(threads);
-    ratios[round] = quantile(copy, per_round, 0.5) / bounds[round];
+    ratios[round] = seconds / bounds[round];
+    if (alone) {
+      warm(alone);
+      for (long i = 0; i < per_round; i++) alone_times[i] = sample(alone, together);
+      speedups[round] = median(alone_times, per_round) / seconds;
+    }
   }
   result r = {0};
   r.bound = quantile(bounds, rounds, 0.5);
@@ -71,6 +93,12 @@ static result measure(const workload *w, int threads, int rounds) {
   double flops = c.flops + (c.weight_bytes > 0 ? c.weight_reads * c.weight_bytes / 2 : 0);
   r.gflops = flops / r.seconds / 1e9;
   r.fraction = flops / r.seconds / quantile(peaks, rounds, 0.5);
+  if (alone) {
+    r.speedup = quantile(speedups, rounds, 0.5);
+    r.speedup_low = speedups[0];
+    r.speedup_high = speedups[rounds - 1];
+    release(alone);
+  }
   if (w->activity == STEP) {
     double *steps = malloc(sizeof *steps * STEPS_TIMED_ALONE);
     if (!steps) fail("no memory for the times");
@@ -117,9 +145,11 @@ static int report(const workload *w, int threads, int rounds) {
     printf("%-12s failed\n", w->name);
     return 1;
   }
-  printf("%-12s %8s %8s  %5.2f (%.2f-%.2f) %7.1f %4.0f %%  %8s %8s %6.0f MB\n", w->name,
+  printf("%-12s %8s %8s  %5.2f (%.2f-%.2f) %7.1f %4.0f %%  %8s %8s %6.0f MB", w->name,
          show(r.bound), show(r.seconds), r.ratio, r.ratio_low, r.ratio_high, r.gflops,
          100 * r.fraction, show(r.tail), show(r.worst), (double)usage.ru_maxrss / 1024);
+  if (threads > 1) printf("   %5.2f (%.2f-%.2f)", r.speedup, r.speedup_low, r.speedup_high);
+  puts("");
   return 0;
 }
 
@@ -179,8 +209,9 @@ int main(int argc, char **argv) {
          refrain_build_info(), machine_level(), threads, machine_peak(threads) / 1e9,
          machine_activation() * 1e9, machine_read_bandwidth(1 << 14) / 1e9,
          machine_read_bandwidth(1 << 18) / 1e9, machine_read_bandwidth(1 << 23) / 1e9);
-  puts("             at least   median  times the least  GFLOP/s   peak       p99  slowest   "
-       "memory\n                                 (lowest-highest)                  (a step: p99.9)");
+  printf("             at least   median  times the least  GFLOP/s   peak       p99  slowest   "
+         "memory%s\n                                 (lowest-highest)                  (a step: p99.9)\n",
+         threads > 1 ? "   times as fast as one thread" : "");
   for (int i = 0; i < workload_count; i++) {
     int wanted = first_name == argc;
     for (int k = first_name; k < argc; k++)
