@@ -9,7 +9,7 @@
  *
  * Each workload runs in a process of its own. A round measures the machine, the workload, the machine
  * again and, where there are several threads, the workload with one, so that a ratio compares what lay
- * next to each other in time.
+ * next to each other in time. The memory is then that of both.
  */
 #define _GNU_SOURCE
 #include "bench.h"
