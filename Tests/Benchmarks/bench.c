@@ -7,9 +7,9 @@
  *                                               input, a number of repetitions, with their seconds
  *   bench --repeat NAME COUNT                   the bare repetitions, for instruction counts
  *
- * Each workload runs in a process of its own. A round measures the machine, the workload, the machine
- * again and, where there are several threads, the workload with one, so that a ratio compares what lay
- * next to each other in time. The memory is then that of both.
+ * Each workload runs in a process of its own; another tells how much memory it takes. A round measures the machine, the workload, the machine
+ * again and, where there are several threads, the workload with one in another process, so that a
+ * ratio compares what lay next to each other in time.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -46,19 +46,76 @@ static double warm(prepared *p) {
   return (now() - start) / (double)count;
 }
 
-/** The median of samples that it leaves as they are. */
-static double median(const double *times, long count) {
+/** Takes `count` samples after a warm-up; returns their median and leaves them in order. */
+static double sample_round(prepared *p, double *times, long count, long repetitions) {
   static double copy[SAMPLES_AT_MOST];
+  warm(p);
+  for (long i = 0; i < count; i++) times[i] = sample(p, repetitions);
   memcpy(copy, times, sizeof *copy * (size_t)count);
   return quantile(copy, count, 0.5);
 }
 
+/** A process that has the same work done by one thread, round by round, as it is asked. */
+typedef struct {
+  pid_t process;
+  int asks, answers;
+} rival;
+
+/** What a rival is asked for: a round's samples. It answers with their median. */
+typedef struct {
+  long count, repetitions;
+} demand;
+
+/** Answers demands until there is nobody to ask. */
+static void answer(const workload *w, int asks, int answers) {
+  static double times[SAMPLES_AT_MOST];
+  prepared *p = prepare(w, 1);
+  demand d;
+  while (read(asks, &d, sizeof d) == sizeof d) {
+    double seconds = sample_round(p, times, d.count, d.repetitions);
+    if (write(answers, &seconds, sizeof seconds) != sizeof seconds) break;
+  }
+  release(p);
+}
+
+/** To be started before this process has threads. */
+static rival start_rival(const workload *w) {
+  int asks[2], answers[2];
+  if (pipe(asks) || pipe(answers)) fail("pipe");
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) {
+    close(asks[1]);
+    close(answers[0]);
+    answer(w, asks[0], answers[1]);
+    _exit(0);
+  }
+  close(asks[0]);
+  close(answers[1]);
+  return (rival){child, asks[1], answers[0]};
+}
+
+static double ask(rival r, demand d) {
+  double seconds;
+  if (write(r.asks, &d, sizeof d) != sizeof d ||
+      read(r.answers, &seconds, sizeof seconds) != sizeof seconds)
+    fail("the process with one thread has ended");
+  return seconds;
+}
+
+static void end_rival(rival r) {
+  close(r.asks);
+  close(r.answers);
+  waitpid(r.process, NULL, 0);
+}
+
 static result measure(const workload *w, int threads, int rounds) {
-  static double times[SAMPLES_AT_MOST], alone_times[SAMPLES_AT_MOST];
+  static double times[SAMPLES_AT_MOST];
   double ratios[ROUNDS_AT_MOST], bounds[ROUNDS_AT_MOST], peaks[ROUNDS_AT_MOST];
   double speedups[ROUNDS_AT_MOST];
+  rival alone = {0};
+  if (threads > 1) alone = start_rival(w);
   prepared *p = prepare(w, threads);
-  prepared *alone = threads > 1 ? prepare(w, 1) : NULL;
   cost c = cost_of(w);
   double rough = warm(p);
   long together = rough < 2e-5 ? (long)(2e-5 / rough) + 1 : 1;
@@ -68,19 +125,13 @@ static result measure(const workload *w, int threads, int rounds) {
   long count = 0;
   for (int round = 0; round < rounds; round++) {
     double before = machine_bound(&c, threads);
-    warm(p);
-    long first = count;
-    for (long i = 0; i < per_round; i++) times[count++] = sample(p, together);
+    double seconds = sample_round(p, times + count, per_round, together);
+    count += per_round;
     double after = machine_bound(&c, threads);
-    double seconds = median(times + first, per_round);
     bounds[round] = before < after ? before : after;
     peaks[round] = machine_peak(threads);
     ratios[round] = seconds / bounds[round];
-    if (alone) {
-      warm(alone);
-      for (long i = 0; i < per_round; i++) alone_times[i] = sample(alone, together);
-      speedups[round] = median(alone_times, per_round) / seconds;
-    }
+    if (threads > 1) speedups[round] = ask(alone, (demand){per_round, together}) / seconds;
   }
   result r = {0};
   r.bound = quantile(bounds, rounds, 0.5);
@@ -93,11 +144,11 @@ static result measure(const workload *w, int threads, int rounds) {
   double flops = c.flops + (c.weight_bytes > 0 ? c.weight_reads * c.weight_bytes / 2 : 0);
   r.gflops = flops / r.seconds / 1e9;
   r.fraction = flops / r.seconds / quantile(peaks, rounds, 0.5);
-  if (alone) {
+  if (threads > 1) {
     r.speedup = quantile(speedups, rounds, 0.5);
     r.speedup_low = speedups[0];
     r.speedup_high = speedups[rounds - 1];
-    release(alone);
+    end_rival(alone);
   }
   if (w->activity == STEP) {
     double *steps = malloc(sizeof *steps * STEPS_TIMED_ALONE);
@@ -123,11 +174,28 @@ static const char *show(double seconds) {
   return text;
 }
 
+/** The most memory, in bytes, of a process that does nothing else; 0 if it failed. */
+static double memory_of(const workload *w, int threads) {
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) {
+    prepared *p = prepare(w, threads);
+    for (int i = 0; i < 3; i++) once(p);
+    release(p);
+    _exit(0);
+  }
+  int status;
+  struct rusage usage;
+  wait4(child, &status, 0, &usage);
+  return status ? 0 : 1024.0 * (double)usage.ru_maxrss;
+}
+
 /** Runs a workload in a child and prints its line. */
 static int report(const workload *w, int threads, int rounds) {
   int ends[2];
   if (pipe(ends)) fail("pipe");
   fflush(stdout);
+  double memory = memory_of(w, threads);
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
@@ -139,15 +207,14 @@ static int report(const workload *w, int threads, int rounds) {
   int complete = read(ends[0], &r, sizeof r) == sizeof r;
   close(ends[0]);
   int status;
-  struct rusage usage;
-  wait4(child, &status, 0, &usage);
+  waitpid(child, &status, 0);
   if (!complete || status) {
-    printf("%-12s failed\n", w->name);
+    printf("%-13s failed\n", w->name);
     return 1;
   }
-  printf("%-12s %8s %8s  %5.2f (%.2f-%.2f) %7.1f %4.0f %%  %8s %8s %6.0f MB", w->name,
+  printf("%-13s %8s %8s  %5.2f (%.2f-%.2f) %7.1f %4.0f %%  %8s %8s %6.0f MB", w->name,
          show(r.bound), show(r.seconds), r.ratio, r.ratio_low, r.ratio_high, r.gflops,
-         100 * r.fraction, show(r.tail), show(r.worst), (double)usage.ru_maxrss / 1024);
+         100 * r.fraction, show(r.tail), show(r.worst), memory / 1e6);
   if (threads > 1) printf("   %5.2f (%.2f-%.2f)", r.speedup, r.speedup_low, r.speedup_high);
   puts("");
   return 0;
@@ -209,8 +276,9 @@ int main(int argc, char **argv) {
          refrain_build_info(), machine_level(), threads, machine_peak(threads) / 1e9,
          machine_activation() * 1e9, machine_read_bandwidth(1 << 14) / 1e9,
          machine_read_bandwidth(1 << 18) / 1e9, machine_read_bandwidth(1 << 23) / 1e9);
-  printf("             at least   median  times the least  GFLOP/s   peak       p99  slowest   "
-         "memory%s\n                                 (lowest-highest)                  (a step: p99.9)\n",
+  machine_release();
+  printf("              at least   median  times the least  GFLOP/s   peak       p99  slowest   "
+         "memory%s\n                                  (lowest-highest)                  (a step: p99.9)\n",
          threads > 1 ? "   times as fast as one thread" : "");
   for (int i = 0; i < workload_count; i++) {
     int wanted = first_name == argc;

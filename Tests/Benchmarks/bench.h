@@ -27,6 +27,7 @@ typedef struct {
   int vocabulary;  /* of an input of ids */
   int outputs;
   int every_step;  /* whether there is an output, and a target, at each timestep */
+  int short_rows;  /* whether sequences have lengths, most of them far from the window's */
   recurrent layers[2];
 } workload;
 
@@ -74,6 +75,9 @@ double machine_read_bandwidth(double bytes);
 
 /** Seconds for one sweep of Adam's arithmetic over this many parameters. */
 double machine_update(double parameters);
+
+/** Gives back the memory in which all this was measured. */
+void machine_release(void);
 
 /** Seconds in which no machine with these limits could be done. */
 double machine_bound(const cost *c, int threads);

@@ -94,11 +94,18 @@ double machine_peak(int threads) {
 
 /* ---- elements and memory --------------------------------------------------------------------- */
 
+static float *memory;
+static size_t capacity;
+
+void machine_release(void) {
+  free(memory);
+  memory = NULL;
+  capacity = 0;
+}
+
 static float *block(size_t floats) {
-  static float *memory;
-  static size_t capacity;
   if (floats > capacity) {
-    free(memory);
+    machine_release();
     memory = aligned_alloc(64, (floats * 4 + 63) / 64 * 64);
     if (!memory) fail("no memory for measuring the machine");
     capacity = floats;
