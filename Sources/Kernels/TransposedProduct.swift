@@ -18,17 +18,31 @@ public struct SequenceRows {
   let timesteps: Int
   /// `[B]`; nil if all timesteps count.
   let lengths: UnsafePointer<Int32>?
+  let rowsPerTimestep: Int
 
-  public init(batch: Int, timesteps: Int, lengths: UnsafePointer<Int32>?) {
+  public init(
+    batch: Int, timesteps: Int, lengths: UnsafePointer<Int32>?, rowsPerTimestep: Int = 1
+  ) {
     self.batch = batch
     self.timesteps = timesteps
     self.lengths = lengths
+    self.rowsPerTimestep = rowsPerTimestep
   }
 
-  /// Calls `body` with runs of consecutive rows.
+  /// Calls `body` with runs of consecutive rows, which go on from one sequence to the next where
+  /// nothing lies between them.
   public func forEachRun(_ body: (_ first: Int, _ count: Int) -> Void) {
-    guard let lengths else { return body(0, batch * timesteps) }
-    for sequence in 0..<batch { body(sequence * timesteps, Int(lengths[sequence])) }
+    guard let lengths else { return body(0, batch * timesteps * rowsPerTimestep) }
+    var (first, count) = (0, 0)
+    for sequence in 0..<batch {
+      let start = sequence * timesteps * rowsPerTimestep
+      if first + count != start {
+        if count > 0 { body(first, count) }
+        (first, count) = (start, 0)
+      }
+      count += Int(lengths[sequence]) * rowsPerTimestep
+    }
+    if count > 0 { body(first, count) }
   }
 }
 

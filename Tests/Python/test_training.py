@@ -664,3 +664,35 @@ def test_classes_behind_a_reversed_mask_are_checked():
     "Input(2) -> RNN(3, return_sequences=true, go_backwards=true) -> Dense(2)", seed=1)
   with pytest.raises(refrain.RefrainError, match="expected a class of 0 … 1"):
     model.fit(x, classes, mask=mask, loss="crossentropy", epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("optional", ["", ", recompute=3"])
+def test_rows_of_any_lengths_keep_their_places(optional: str) -> None:
+  """Rows are taken in the order of their lengths; outputs, errors and gradients are not."""
+  random = np.random.default_rng(1)
+  lengths = np.array([2, 5, 0, 4, 1])
+  x = random.standard_normal((5, 5, 3)).astype(np.float32)
+  dy = random.standard_normal((5, 5, 2)).astype(np.float32)
+  model = refrain.Model(
+    "Input(3) -> LSTM(4, return_sequences=true) -> Dense(2, activation=softmax)", seed=1
+  )
+  trainer = model.trainer("loss=crossentropy" + optional)
+  together = trainer.forward(x, lengths=lengths), trainer.backward(dy)
+  for row in range(5):
+    alone = slice(row, row + 1)
+    output = trainer.forward(x[alone], lengths=lengths[alone])
+    np.testing.assert_allclose(together[0][alone], output, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(together[1][alone], trainer.backward(dy[alone]), rtol=0, atol=1e-6)
+
+  beyond = np.zeros((5, 5), np.int32)
+  beyond[np.arange(5) >= lengths[:, None]] = 9
+  trainer.forward(x, lengths=lengths)
+  expected = trainer.backward_loss(beyond)
+  assert np.isfinite(expected)
+  for row, step in [(0, 1), (1, 4), (3, 3), (4, 0)]:
+    wrong = beyond.copy()
+    wrong[row, step] = 7
+    trainer.forward(x, lengths=lengths)
+    with pytest.raises(refrain.ArgumentError, match=rf"\[{5 * row + step}\]: expected a class of 0 … 1"):
+      trainer.backward_loss(wrong)
+    assert trainer.backward_loss(beyond) == expected

@@ -68,10 +68,7 @@ public final class Session {
     try checkOutputs(outputs, model, batch)
     guard batch.count > 0 else { return }
     let plan = try batches.prepare(batch)
-    // Shards of sequences of similar length compute less padding.
-    if batch.hasLengths, batches.shardCount(batch.count) > 1 {
-      batch.reorder(try sorter.sort(batch))
-    }
+    try batch.sortByLength(&sorter)
     batches.forEachShard(
       of: batch.count, plan, Executor.Settings(), Run(batch: batch, outputs: outputs))
   }

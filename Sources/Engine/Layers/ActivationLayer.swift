@@ -41,21 +41,23 @@ private final class ActivationRun: LayerRun {
   }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    activation.forward(
-      pass.pointer(input.values, row: rows.lowerBound),
-      pass.pointer(output.values, row: rows.lowerBound),
-      rows: rows.count * output.width / columns, columns: columns)
+    pass.forEachRun(of: rows, output) { run in
+      activation.forward(
+        pass.pointer(input.values, run), pass.pointer(output.values, run),
+        rows: run.count * output.stepWidth / columns, columns: columns)
+    }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
-    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-    if !pass.isFused(output) {
-      activation.backward(
-        pass.pointer(output.values, row: rows.lowerBound), dy,
-        rows: rows.count * output.width / columns, columns: columns)
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * output.stepWidth
+      let dy = pass.pointer(output.gradients, run)
+      if !pass.isFused(output) {
+        activation.backward(
+          pass.pointer(output.values, run), dy, rows: count / columns, columns: columns)
+      }
+      kernels.add(dy, pass.pointer(input.gradients, run), count: count)
     }
-    kernels.add(
-      dy, pass.pointer(input.gradients, row: rows.lowerBound), count: rows.count * output.width)
   }
 }

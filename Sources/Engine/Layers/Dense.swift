@@ -97,31 +97,34 @@ private final class DenseRun: LayerRun {
     }
   }
 
-  /// Vectors of the last axis in one batch row.
-  private var vectors: Int { output.width / layer.units }
+  /// Vectors of the last axis at one timestep.
+  private var vectors: Int { output.stepWidth / layer.units }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let count = rows.count * vectors
-    let x = pass.pointer(input.values, row: rows.lowerBound)
-    let y = pass.pointer(output.values, row: rows.lowerBound)
-    let linear = logits.isNone ? y : pass.pointer(logits, row: rows.lowerBound)
-    weights.weight.view.forward.multiply(
-      x, aRowStride: layer.inputSize, into: linear, cStride: layer.units, rows: count,
-      start: weights.bias.map { .row($0) } ?? .zero)
-    layer.activation.forward(linear, y, rows: count, columns: layer.units)
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * vectors
+      let y = pass.pointer(output.values, run)
+      let linear = logits.isNone ? y : pass.pointer(logits, run)
+      weights.weight.view.forward.multiply(
+        pass.pointer(input.values, run), aRowStride: layer.inputSize, into: linear,
+        cStride: layer.units, rows: count, start: weights.bias.map { .row($0) } ?? .zero)
+      layer.activation.forward(linear, y, rows: count, columns: layer.units)
+    }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    let count = rows.count * vectors
-    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-    if !pass.isFused(output) {
-      layer.activation.backward(
-        pass.pointer(output.values, row: rows.lowerBound), dy, rows: count, columns: layer.units)
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * vectors
+      let dy = pass.pointer(output.gradients, run)
+      if !pass.isFused(output) {
+        layer.activation.backward(
+          pass.pointer(output.values, run), dy, rows: count, columns: layer.units)
+      }
+      guard pass.wantsGradient(input) else { return }
+      weights.weight.view.backward.multiply(
+        dy, aRowStride: layer.units, into: pass.pointer(input.gradients, run),
+        cStride: layer.inputSize, rows: count, start: .sums)
     }
-    guard pass.wantsGradient(input) else { return }
-    weights.weight.view.backward.multiply(
-      dy, aRowStride: layer.units, into: pass.pointer(input.gradients, row: rows.lowerBound),
-      cStride: layer.inputSize, rows: count, start: .sums)
   }
 
   override var gradientTasks: Int { parts.count }
@@ -129,12 +132,14 @@ private final class DenseRun: LayerRun {
   override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     let range = parts.range(task)
     let dy = pass.pointer(output.gradients) + range.lowerBound
+    let target = TransposedTarget(
+      b: pass.pointer(input.values), bStride: layer.inputSize, columns: layer.inputSize,
+      c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
+      sums: bias.map { $0.gradient(pass) + range.lowerBound })
     accumulateTransposedProduct(
-      a: dy, aStride: layer.units, rows: range.count,
-      into: TransposedTarget(
-        b: pass.pointer(input.values), bStride: layer.inputSize, columns: layer.inputSize,
-        c: weight.gradient(pass) + range.lowerBound * layer.inputSize, cStride: layer.inputSize,
-        sums: bias.map { $0.gradient(pass) + range.lowerBound }),
-      depth: SequenceRows(batch: batch, timesteps: vectors, lengths: nil), scratch: pass.scratch)
+      a: dy, aStride: layer.units, rows: range.count, into: target,
+      depth: Validity.sequences(
+        pass.validity(output.validity), rows: 0..<batch, timesteps: output.timesteps,
+        rowsPerTimestep: vectors), scratch: pass.scratch)
   }
 }

@@ -44,32 +44,33 @@ private final class DropoutRun: LayerRun {
   }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let width = output.width
+    // Every row has random numbers of its own.
     for row in rows {
-      let x = pass.pointer(input.values, row: row)
-      let y = pass.pointer(output.values, row: row)
-      guard !mask.isNone else {
-        y.update(from: x, count: width)
-        continue
+      pass.forEachRun(of: row..<row + 1, output) { run in
+        let count = run.count * output.stepWidth
+        let x = pass.pointer(input.values, run)
+        let y = pass.pointer(output.values, run)
+        guard !mask.isNone else { return y.update(from: x, count: count) }
+        let mask = pass.pointer(mask, run)
+        dropoutMask(
+          mask, count: count, rate: rate, seed: pass.seed, stream: pass.timed(stream),
+          step: pass.step, row: pass.randomRow(row))
+        kernels.multiply(x, mask, y, count: count)
       }
-      let mask = pass.pointer(mask, row: row)
-      dropoutMask(
-        mask, count: width, rate: rate, seed: pass.seed, stream: pass.timed(stream),
-        step: pass.step,
-        row: UInt64(pass.firstRow + row))
-      kernels.multiply(x, mask, y, count: width)
     }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
-    let count = rows.count * output.width
-    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-    let dx = pass.pointer(input.gradients, row: rows.lowerBound)
-    if mask.isNone {
-      kernels.add(dy, dx, count: count)
-    } else {
-      kernels.addProduct(dy, pass.pointer(mask, row: rows.lowerBound), dx, count: count)
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * output.stepWidth
+      let dy = pass.pointer(output.gradients, run)
+      let dx = pass.pointer(input.gradients, run)
+      if mask.isNone {
+        kernels.add(dy, dx, count: count)
+      } else {
+        kernels.addProduct(dy, pass.pointer(mask, run), dx, count: count)
+      }
     }
   }
 }

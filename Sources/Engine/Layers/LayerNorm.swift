@@ -64,25 +64,30 @@ private final class LayerNormRun: LayerRun {
     placement.requireScratch(placement.outputs[0].width)
   }
 
-  private func vectors(_ rows: Int) -> Int { rows * output.width / layer.size }
+  private func vectors(_ run: TimestepRun) -> Int { run.count * output.stepWidth / layer.size }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let first = rows.lowerBound
-    kernels.layerNorm(
-      pass.pointer(input.values, row: first), scale: weight.map { Values($0.values) },
-      offset: bias.map { Values($0.values) }, epsilon: layer.epsilon,
-      pass.pointer(output.values, row: first), normalized: pass.pointer(normalized, row: first),
-      inverses: pass.pointer(inverses, row: first), rows: vectors(rows.count), columns: layer.size)
+    pass.forEachRun(of: rows, output) { run in
+      kernels.layerNorm(
+        pass.pointer(input.values, run), scale: weight.map { Values($0.values) },
+        offset: bias.map { Values($0.values) }, epsilon: layer.epsilon,
+        pass.pointer(output.values, run), normalized: pass.pointer(normalized, run),
+        inverses: pass.pointer(inverses, run), rows: vectors(run), columns: layer.size)
+    }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
+    // The scratch has one row's gradients.
     for row in rows {
-      kernels.layerNormBackward(
-        pass.pointer(output.gradients, row: row), scale: weight.map { Values($0.values) },
-        normalized: pass.pointer(normalized, row: row), inverses: pass.pointer(inverses, row: row),
-        pass.scratch, rows: vectors(1), columns: layer.size)
-      kernels.add(pass.scratch, pass.pointer(input.gradients, row: row), count: output.width)
+      pass.forEachRun(of: row..<row + 1, output) { run in
+        kernels.layerNormBackward(
+          pass.pointer(output.gradients, run), scale: weight.map { Values($0.values) },
+          normalized: pass.pointer(normalized, run), inverses: pass.pointer(inverses, run),
+          pass.scratch, rows: vectors(run), columns: layer.size)
+        kernels.add(
+          pass.scratch, pass.pointer(input.gradients, run), count: run.count * output.stepWidth)
+      }
     }
   }
 
@@ -90,14 +95,17 @@ private final class LayerNormRun: LayerRun {
 
   override func addGradients(task: Int, batch: Int, _ pass: Pass) {
     guard let weight, let bias else { return }
-    let dy = pass.pointer(output.gradients)
-    let normalized = pass.pointer(normalized)
     let dWeight = weight.gradient(pass)
-    for i in 0..<vectors(batch) {
-      let offset = i * layer.size
-      kernels.addProduct(dy + offset, normalized + offset, dWeight, count: layer.size)
+    pass.forEachRun(of: 0..<batch, output) { run in
+      let dy = pass.pointer(output.gradients, run)
+      let normalized = pass.pointer(normalized, run)
+      for i in 0..<vectors(run) {
+        let offset = i * layer.size
+        kernels.addProduct(dy + offset, normalized + offset, dWeight, count: layer.size)
+      }
+      kernels.addColumnSums(
+        dy, stride: layer.size, rows: vectors(run), columns: layer.size,
+        into: bias.gradient(pass))
     }
-    kernels.addColumnSums(
-      dy, stride: layer.size, rows: vectors(batch), columns: layer.size, into: bias.gradient(pass))
   }
 }

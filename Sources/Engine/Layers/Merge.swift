@@ -68,31 +68,37 @@ private final class ConcatRun: LayerRun {
     columns = output.lastAxis
   }
 
+  private func vectors(_ run: TimestepRun) -> Int { run.count * output.stepWidth / columns }
+
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let vectors = rows.count * output.width / columns
-    let y = pass.pointer(output.values, row: rows.lowerBound)
-    var column = 0
-    for input in inputs {
-      let size = input.lastAxis
-      let x = pass.pointer(input.values, row: rows.lowerBound)
-      for i in 0..<vectors {
-        (y + i * columns + column).update(from: x + i * size, count: size)
+    pass.forEachRun(of: rows, output) { run in
+      let y = pass.pointer(output.values, run)
+      var column = 0
+      for input in inputs {
+        let size = input.lastAxis
+        let x = pass.pointer(input.values, run)
+        for i in 0..<vectors(run) {
+          (y + i * columns + column).update(from: x + i * size, count: size)
+        }
+        column += size
       }
-      column += size
     }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    let vectors = rows.count * output.width / columns
-    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-    var column = 0
-    for input in inputs {
-      let size = input.lastAxis
-      if pass.wantsGradient(input) {
-        let dx = pass.pointer(input.gradients, row: rows.lowerBound)
-        for i in 0..<vectors { kernels.add(dy + i * columns + column, dx + i * size, count: size) }
+    pass.forEachRun(of: rows, output) { run in
+      let dy = pass.pointer(output.gradients, run)
+      var column = 0
+      for input in inputs {
+        let size = input.lastAxis
+        if pass.wantsGradient(input) {
+          let dx = pass.pointer(input.gradients, run)
+          for i in 0..<vectors(run) {
+            kernels.add(dy + i * columns + column, dx + i * size, count: size)
+          }
+        }
+        column += size
       }
-      column += size
     }
   }
 }
@@ -107,19 +113,23 @@ private final class AddRun: LayerRun {
   }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    let count = rows.count * output.width
-    let y = pass.pointer(output.values, row: rows.lowerBound)
-    y.update(from: pass.pointer(inputs[0].values, row: rows.lowerBound), count: count)
-    for input in inputs.dropFirst() {
-      kernels.add(pass.pointer(input.values, row: rows.lowerBound), y, count: count)
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * output.stepWidth
+      let y = pass.pointer(output.values, run)
+      y.update(from: pass.pointer(inputs[0].values, run), count: count)
+      for input in inputs.dropFirst() {
+        kernels.add(pass.pointer(input.values, run), y, count: count)
+      }
     }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-    for input in inputs where pass.wantsGradient(input) {
-      kernels.add(
-        dy, pass.pointer(input.gradients, row: rows.lowerBound), count: rows.count * output.width)
+    pass.forEachRun(of: rows, output) { run in
+      let dy = pass.pointer(output.gradients, run)
+      for input in inputs where pass.wantsGradient(input) {
+        kernels.add(
+          dy, pass.pointer(input.gradients, run), count: run.count * output.stepWidth)
+      }
     }
   }
 }

@@ -48,44 +48,50 @@ private final class MultiplyRun: LayerRun {
     placement.requireScratch(output.width)
   }
 
-  /// y = y ⊙ x for a row of `input`, with one feature stretched to all.
-  private func multiply(_ y: MutableValues, by input: ValuePlace, row: Int, _ pass: Pass) {
-    let x = pass.pointer(input.values, row: row)
+  /// y = y ⊙ x for timesteps of `input`, with one feature stretched to all.
+  private func multiply(_ y: MutableValues, by input: ValuePlace, _ run: TimestepRun, _ pass: Pass)
+  {
+    let x = pass.pointer(input.values, run)
     guard input.lastAxis < columns else {
-      kernels.multiply(x, y, y, count: output.width)
-      return
+      return kernels.multiply(x, y, y, count: run.count * output.stepWidth)
     }
-    for i in 0..<input.width {
+    for i in 0..<run.count * input.stepWidth {
       kernels.scale(y + i * columns, by: x[i], y + i * columns, count: columns)
     }
   }
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
-    for row in rows {
-      let y = pass.pointer(output.values, row: row)
-      kernels.fill(y, 1, count: output.width)
-      for input in inputs { multiply(y, by: input, row: row, pass) }
+    pass.forEachRun(of: rows, output) { run in
+      let y = pass.pointer(output.values, run)
+      kernels.fill(y, 1, count: run.count * output.stepWidth)
+      for input in inputs { multiply(y, by: input, run, pass) }
     }
   }
 
   /// dxₖ = dy ⊙ Π xⱼ over j ≠ k, formed anew for each k: a quotient would fail at 0.
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    let product = pass.scratch
-    for (index, input) in inputs.enumerated() where pass.wantsGradient(input) {
-      for row in rows {
-        product.update(from: pass.pointer(output.gradients, row: row), count: output.width)
-        for (other, factor) in inputs.enumerated() where other != index {
-          multiply(product, by: factor, row: row, pass)
-        }
-        let dx = pass.pointer(input.gradients, row: row)
-        if input.lastAxis == columns {
-          kernels.add(product, dx, count: output.width)
-        } else {
-          for i in 0..<input.width {
-            for column in 0..<columns { dx[i] += product[i * columns + column] }
-          }
+    // The scratch has one row's product.
+    for row in rows {
+      pass.forEachRun(of: row..<row + 1, output) { run in
+        for index in inputs.indices where pass.wantsGradient(inputs[index]) {
+          addGradient(index, run, pass)
         }
       }
+    }
+  }
+
+  private func addGradient(_ index: Int, _ run: TimestepRun, _ pass: Pass) {
+    let input = inputs[index]
+    let count = run.count * output.stepWidth
+    let product = pass.scratch
+    product.update(from: pass.pointer(output.gradients, run), count: count)
+    for (other, factor) in inputs.enumerated() where other != index {
+      multiply(product, by: factor, run, pass)
+    }
+    let dx = pass.pointer(input.gradients, run)
+    guard input.lastAxis < columns else { return kernels.add(product, dx, count: count) }
+    for i in 0..<run.count * input.stepWidth {
+      for column in 0..<columns { dx[i] += product[i * columns + column] }
     }
   }
 }

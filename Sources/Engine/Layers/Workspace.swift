@@ -126,11 +126,23 @@ struct Validity {
   }
 
   /// The timesteps within their lengths, of some rows or, without a validity, all of them.
-  static func sequences(_ validity: Validity?, rows: Range<Int>, timesteps: Int) -> SequenceRows {
+  static func sequences(
+    _ validity: Validity?, rows: Range<Int>, timesteps: Int, rowsPerTimestep: Int = 1
+  ) -> SequenceRows {
     SequenceRows(
       batch: rows.count, timesteps: timesteps,
-      lengths: validity.map { UnsafePointer($0.lengths + rows.lowerBound) })
+      lengths: validity.map { UnsafePointer($0.lengths + rows.lowerBound) },
+      rowsPerTimestep: rowsPerTimestep)
   }
+}
+
+/// Timesteps that follow each other in a workspace, of one row or of several.
+struct TimestepRun {
+  /// Counted from the workspace's row 0.
+  let first: Int
+  let count: Int
+  /// Of a row.
+  let timesteps: Int
 }
 
 /// What runs need to know about the pass they take part in.
@@ -153,6 +165,8 @@ struct Pass {
   let step: UInt64
   /// The batch row that row 0 of the workspace stands for.
   let firstRow: Int
+  /// Of the batch's rows, for random masks; nil if row i has number i.
+  let rowNumbers: UnsafePointer<Int>?
   /// A stream's state `[lanes, state width]` to continue from and to leave behind; nil for whole
   /// sequences from the initial state.
   let state: MutableValues?
@@ -170,6 +184,11 @@ struct Pass {
   /// The random numbers of a layer that differ from timestep to timestep, and so from window to window.
   func timed(_ stream: UInt64) -> UInt64 { stream + UInt64(window) << 52 }
 
+  /// The number of a workspace's row for what is drawn for it.
+  func randomRow(_ row: Int) -> UInt64 {
+    UInt64(rowNumbers.map { $0[firstRow + row] } ?? firstRow + row)
+  }
+
   /// A layer's part of a row's state, or of its gradient.
   func state(_ array: MutableValues, row: Int, offset: Int) -> MutableValues {
     array + row * stateWidth + offset
@@ -177,6 +196,29 @@ struct Pass {
 
   func pointer(_ slot: Slot, row: Int = 0) -> MutableValues {
     base + slot.offset + row * slot.width
+  }
+
+  /// Where a run begins in a slot that has as much for every timestep.
+  func pointer(_ slot: Slot, _ run: TimestepRun) -> MutableValues {
+    base + slot.offset + run.first * (slot.width / run.timesteps)
+  }
+
+  /// Visits the timesteps of some rows within their lengths. What pads a row is not computed: the
+  /// model's values are set to zero there, and whatever else lies there is not read.
+  ///
+  /// - Parameter validity: which timesteps count; an index into the pass's validities.
+  func forEachRun(
+    of rows: Range<Int>, timesteps: Int, validity: Int?, _ body: (TimestepRun) -> Void
+  ) {
+    let start = rows.lowerBound * timesteps
+    Validity.sequences(self.validity(validity), rows: rows, timesteps: timesteps).forEachRun {
+      body(TimestepRun(first: start + $0, count: $1, timesteps: timesteps))
+    }
+  }
+
+  /// Visits the timesteps of a value within their rows' lengths.
+  func forEachRun(of rows: Range<Int>, _ place: ValuePlace, _ body: (TimestepRun) -> Void) {
+    forEachRun(of: rows, timesteps: place.timesteps, validity: place.validity, body)
   }
 
   /// Whether anyone asks for this value's gradient.
@@ -203,7 +245,8 @@ struct Pass {
       base: base, gradients: gradients, scratch: scratch, validities: validities,
       isTraining: isTraining,
       needsInputGradients: needsInputGradients, fused: fused, seed: seed, step: step,
-      firstRow: firstRow, state: state, stateWidth: stateWidth, window: window,
+      firstRow: firstRow, rowNumbers: rowNumbers, state: state, stateWidth: stateWidth,
+      window: window,
       marks: marks, stateGradients: stateGradients)
   }
 }

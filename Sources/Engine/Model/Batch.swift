@@ -26,8 +26,16 @@ struct Batch {
   private(set) var count = 0
   /// For each input, the timesteps used.
   private(set) var timesteps: [Int] = []
-  /// The caller's row that row i of this batch is; nil for the rows in order.
-  private(set) var order: UnsafePointer<Int>?
+  /// Of the rows; nil for the caller's.
+  var order: Order?
+
+  /// In which order a batch has the caller's rows.
+  struct Order {
+    /// The caller's row that row i of the batch is.
+    var rows: UnsafePointer<Int>
+    /// The number it has for what is drawn for it, whatever else shares its batch; nil if that is i.
+    var numbers: UnsafePointer<Int>?
+  }
 
   /// No sequences.
   init() {}
@@ -80,7 +88,7 @@ struct Batch {
   mutating func select(_ rows: UnsafeBufferPointer<Int>, of whole: Batch) {
     precondition(whole.order == nil)
     guard let order = rows.baseAddress else { preconditionFailure("a batch of no rows") }
-    self.order = order
+    self.order = Order(rows: order)
     count = rows.count
     inputs.removeAll(keepingCapacity: true)
     timesteps.removeAll(keepingCapacity: true)
@@ -98,14 +106,6 @@ struct Batch {
       inputs.append(input)
       timesteps.append(input.used)
     }
-  }
-
-  /// Takes the same rows in another order.
-  ///
-  /// - Parameter rows: every row once; to stay as they are while this batch is used.
-  mutating func reorder(_ rows: UnsafeBufferPointer<Int>) {
-    precondition(rows.count == count)
-    order = rows.baseAddress
   }
 
   // MARK: Windows
@@ -137,7 +137,7 @@ struct Batch {
   }
 
   /// The caller's row.
-  func source(_ row: Int) -> Int { order.map { $0[row] } ?? row }
+  func source(_ row: Int) -> Int { order.map { $0.rows[row] } ?? row }
 
   private static func checkLengths(_ view: TensorView, _ shape: ValueShape, _ timesteps: Int) throws
   {

@@ -184,6 +184,8 @@ final class Executor {
   struct Settings {
     var seed: UInt64 = 0
     var step: UInt64 = 0
+    /// See `Pass`.
+    var rowNumbers: UnsafePointer<Int>?
     var gradients: MutableValues?
     var needsInputGradients = false
     var fused: UnsafePointer<Bool>?
@@ -205,7 +207,7 @@ final class Executor {
       validities: validities.pointer + workspace * plan.validities.count,
       isTraining: isTraining, needsInputGradients: settings.needsInputGradients,
       fused: settings.fused, seed: settings.seed, step: settings.step, firstRow: firstRow,
-      state: settings.state,
+      rowNumbers: settings.rowNumbers, state: settings.state,
       stateWidth: settings.isWindow ? graph.windowStateSize : graph.stateSize,
       window: settings.window, marks: settings.isWindow ? graph.stateSize : nil,
       stateGradients: settings.stateGradients)

@@ -1,7 +1,8 @@
 // LengthSorter.swift — sequences of similar length next to each other
 //
-// What pads the shorter sequences of a batch or a shard is not computed, but costs what it holds
-// up: rows in the order of their lengths make batches and shards of one length each.
+// What pads the shorter sequences of a batch is not computed, but a step takes the rows up to the last
+// that goes on: rows in the order of their lengths drop out as they end. So every batch is taken in that
+// order, and an epoch's batches are made of sequences of similar length, for fewer steps.
 
 import Kernels
 
@@ -12,31 +13,44 @@ struct LengthSorter {
   private var starts: AlignedBuffer<Int>?
   private var sorted: AlignedBuffer<Int>?
   private var rows: AlignedBuffer<Int>?
+  private var numbers: AlignedBuffer<Int>?
 
+  /// Sorts some of the caller's rows.
+  ///
   /// - Throws: `MemoryError`.
   mutating func sort(_ rows: UnsafeMutableBufferPointer<Int>, of batch: Batch) throws {
-    let longest = batch.longest
+    try sort(rows, longest: batch.longest) { batch.length(ofRow: $0) }
+  }
+
+  /// The order of all rows of a batch that is in no order yet but that of its caller. It stays until the
+  /// sorter is used again.
+  mutating func order(of batch: Batch) throws -> Batch.Order {
+    let rows = try Self.memory(&rows, batch.count)
+    let numbers = try Self.memory(&numbers, batch.count)
+    for row in 0..<batch.count { numbers[row] = row }
+    if batch.hasLengths {
+      try sort(
+        UnsafeMutableBufferPointer(start: numbers, count: batch.count), longest: batch.longest
+      ) { batch.length(ofRow: batch.source($0)) }
+    }
+    for row in 0..<batch.count { rows[row] = batch.source(numbers[row]) }
+    return Batch.Order(rows: rows, numbers: numbers)
+  }
+
+  private mutating func sort(
+    _ rows: UnsafeMutableBufferPointer<Int>, longest: Int, length: (Int) -> Int
+  ) throws {
     let starts = try Self.memory(&starts, longest + 2)
     let sorted = try Self.memory(&sorted, rows.count)
     for index in 0..<longest + 2 { starts[index] = 0 }
-    for row in rows { starts[longest - batch.length(ofRow: row) + 1] += 1 }
+    for row in rows { starts[longest - length(row) + 1] += 1 }
     for index in 1..<longest + 2 { starts[index] += starts[index - 1] }
     for row in rows {
-      let key = longest - batch.length(ofRow: row)
+      let key = longest - length(row)
       sorted[starts[key]] = row
       starts[key] += 1
     }
     for index in rows.indices { rows[index] = sorted[index] }
-  }
-
-  /// All rows of a batch, in the order of their lengths if they can differ. They stay until the
-  /// sorter is used again.
-  mutating func sort(_ batch: Batch) throws -> UnsafeBufferPointer<Int> {
-    let rows = UnsafeMutableBufferPointer(
-      start: try Self.memory(&rows, batch.count), count: batch.count)
-    for row in rows.indices { rows[row] = row }
-    if batch.hasLengths { try sort(rows, of: batch) }
-    return UnsafeBufferPointer(rows)
   }
 
   private static func memory(_ buffer: inout AlignedBuffer<Int>?, _ count: Int) throws
@@ -50,6 +64,13 @@ struct LengthSorter {
 }
 
 extension Batch {
+  /// Takes its rows in the order of their lengths, if they can differ.
+  ///
+  /// - Parameter sorter: has the order; not to be used again while this batch is.
+  mutating func sortByLength(_ sorter: inout LengthSorter) throws {
+    if hasLengths { order = try sorter.order(of: self) }
+  }
+
   /// Whether rows can differ in length.
   var hasLengths: Bool { inputs.contains { $0.view.lengths != nil } }
 

@@ -34,15 +34,16 @@ struct Evaluation {
   func run(epoch: Int = 0, collect: Collector? = nil) throws -> LossSums {
     var total = LossSums(outputs: model.outputCount)
     var sums = BatchSums(outputs: model.outputCount)
+    var sorter = LengthSorter()
+    defer { withExtendedLifetime(sorter) {} }
     switch source {
     case .arrays:
       guard let data else { preconditionFailure("arrays were checked") }
-      var sorter = LengthSorter()
-      defer { withExtendedLifetime(sorter) {} }
-      let rows = try sorter.sort(data.batch)
+      let count = data.batch.count
+      let rows = UnsafeBufferPointer(start: try sorter.order(of: data.batch).rows, count: count)
       var batch = Batch()
-      for first in stride(from: 0, to: rows.count, by: batchSize) {
-        let end = min(rows.count, first + batchSize)
+      for first in stride(from: 0, to: count, by: batchSize) {
+        let end = min(count, first + batchSize)
         batch.select(UnsafeBufferPointer(rebasing: rows[first..<end]), of: data.batch)
         total += try run(batch, data.targets, &sums, collect)
       }
@@ -50,7 +51,9 @@ struct Evaluation {
       var index = 0
       while let arrays = try next(epoch, index) {
         let checked = try CheckedData(arrays, model, objective)
-        total += try run(checked.batch, checked.targets, &sums, collect)
+        var batch = checked.batch
+        try batch.sortByLength(&sorter)
+        total += try run(batch, checked.targets, &sums, collect)
         index += 1
       }
     }

@@ -158,12 +158,13 @@ struct Loss: Equatable, Sendable {
     kind == .crossEntropy || (kind == .binaryCrossEntropy && shape.lastAxis == 1)
   }
 
-  /// - Throws: if a class that counts is not one of the output's.
-  func checkClasses(_ target: TensorView, outputSize: Int, counts: (Int) -> Bool) throws {
+  /// - Throws: if a class among `items` that counts is not one of the output's.
+  func checkClasses(
+    _ target: TensorView, _ items: Range<Int>, outputSize: Int, counts: (Int) -> Bool
+  ) throws {
     guard target.type == .ids else { return }
     let classes = kind == .crossEntropy ? outputSize : 2
-    let count = target.shape.elements
-    for index in 0..<count {
+    for index in items {
       let id = Int(target.ids[index])
       if (0..<classes).contains(id) || id == ignoredClass || !counts(index) { continue }
       throw EngineError.argument(

@@ -111,8 +111,11 @@ struct Objective {
       let timesteps = timesteps(of: output, batch)
       try output.loss.check(view, for: output.shape, batch: batch.count, timesteps: timesteps)
       let items = itemsPerRow(output, timesteps)
-      try output.loss.checkClasses(view, outputSize: output.shape.lastAxis) { index in
-        counts(output, row: index / items, item: index % items, batch, loaded)
+      for row in 0..<batch.count {
+        let first = batch.source(row) * items
+        try output.loss.checkClasses(
+          view, first..<first + items, outputSize: output.shape.lastAxis
+        ) { counts(output, row: row, item: $0 - first, batch, loaded) }
       }
       if view.type == .float, !kernels.isFinite(view.floats, count: view.shape.elements) {
         try checkFinite(view, output, items, batch, loaded)
@@ -127,11 +130,13 @@ struct Objective {
   ) throws {
     let size = output.shape.lastAxis
     for row in 0..<batch.count {
+      let source = batch.source(row)
       for item in 0..<items where counts(output, row: row, item: item, batch, loaded) {
-        let index = (row * items + item) * size
+        let index = (source * items + item) * size
         guard kernels.isFinite(view.floats + index, count: size) else {
           throw EngineError.argument(
-            name: "\(view.name)[\(row)]", message: "expected finite values, found one that is not")
+            name: "\(view.name)[\(source)]",
+            message: "expected finite values, found one that is not")
         }
       }
     }
@@ -161,7 +166,8 @@ struct Objective {
     }
   }
 
-  /// Whether an input's length and mask let an item count; what layers decide comes later.
+  /// Whether an input's length and mask let an item of a batch's row count; what layers decide comes
+  /// later.
   private func counts(
     _ output: Output, row: Int, item: Int, _ batch: Batch, _ loaded: Loaded?
   ) -> Bool {
@@ -176,9 +182,10 @@ struct Objective {
         && (model.graph.reordersTime || validity.row(row)[t] == 1)
     }
     let input = batch.inputs[axis].view
-    if let lengths = input.lengths, t >= Int(lengths[row]) { return false }
+    let source = batch.source(row)
+    if let lengths = input.lengths, t >= Int(lengths[source]) { return false }
     if let mask = input.mask, !model.graph.reordersTime,
-      mask[row * batch.inputs[axis].timesteps + t] == 0
+      mask[source * batch.inputs[axis].timesteps + t] == 0
     {
       return false
     }

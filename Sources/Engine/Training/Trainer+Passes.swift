@@ -18,9 +18,10 @@ extension Trainer {
       try candidate.take(kept.views, model)
     }
     swap(&batch, &candidate)
+    pending = nil
+    try batch.sortByLength(&sorter)
     if isInWindows { return try forwardInWindows(into: outputs) }
     if outputs.isEmpty { return try deferForward() }
-    pending = nil
     passes += 1
     let plan = try runForwardTogether()
     pending = .done(plan)
@@ -29,7 +30,6 @@ extension Trainer {
   }
 
   private func forwardInWindows(into outputs: [TensorView]) throws {
-    pending = nil
     passes += 1
     defer { batch.showAll() }
     try forwardWindows { _, plan, settings in
@@ -61,13 +61,13 @@ extension Trainer {
   /// The forward pass over `batch`, left to the backward pass, which knows the loss.
   private func runForward() throws {
     pending = nil
+    try batch.sortByLength(&sorter)
     guard try takesWindows() else { return try deferForward() }
     passes += 1
     pending = .inWindows
   }
 
   private func deferForward() throws {
-    pending = nil
     // Whether there is memory for it is known at once.
     _ = try executor.prepare(batch, division)
     passes += 1
@@ -92,8 +92,8 @@ extension Trainer {
     -> Executor.Settings
   {
     Executor.Settings(
-      seed: options.seed, step: UInt64(passes), gradients: gradients.pointer,
-      needsInputGradients: needsInputGradients, fused: fused, state: nil)
+      seed: options.seed, step: UInt64(passes), rowNumbers: batch.order?.numbers,
+      gradients: gradients.pointer, needsInputGradients: needsInputGradients, fused: fused)
   }
 
   // MARK: Backward
@@ -292,8 +292,14 @@ extension Trainer {
     let pass = executor.pass(plan, worker: 0, firstRow: 0, settings())
     let step = "update \(updates + 1)"
     func isFinite(_ place: ValuePlace, _ slot: Slot) -> Bool {
-      slot.isNone || place.type == .ids
-        || kernels.isFinite(pass.pointer(slot), count: batch.count * place.width)
+      guard !slot.isNone, place.type == .float else { return true }
+      var areFinite = true
+      pass.forEachRun(of: 0..<batch.count, place) { run in
+        areFinite =
+          areFinite
+          && kernels.isFinite(pass.pointer(slot, run), count: run.count * place.stepWidth)
+      }
+      return areFinite
     }
     for node in model.graph.nodes {
       let places = node.outputs.map { plan.places[$0] }

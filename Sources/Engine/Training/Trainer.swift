@@ -59,6 +59,8 @@ public final class Trainer {
   var batch = Batch()
   /// Becomes `batch` when it was checked, so that a refused call changes nothing.
   var candidate = Batch()
+  /// Has the order of `batch`.
+  var sorter = LengthSorter()
   var batchSums: BatchSums
   /// Between the windows of long sequences.
   var states = WindowStates()

@@ -44,8 +44,8 @@ struct BackwardWork: ShardWork {
       let place = plan.outputs[index]
       guard place.hasTime || batch.isAtEnd else { continue }
       for row in rows {
-        pass.pointer(place.gradients, row: row).update(
-          from: view.floats(ofRow: row, place, from: batch.start), count: place.width)
+        let given = view.floats(ofRow: batch.source(row), place, from: batch.start)
+        pass.pointer(place.gradients, row: row).update(from: given, count: place.width)
       }
     }
     executor.backward(rows, plan, pass)
@@ -104,7 +104,7 @@ struct InputGradients {
       let place = plan.inputs[index]
       for row in rows {
         let local = offset + row - rows.lowerBound
-        let target = view.floats(ofRow: row, place, from: batch.start)
+        let target = view.floats(ofRow: batch.source(row), place, from: batch.start)
         let gradient = pass.pointer(place.gradients, row: local)
         if place.hasTime || batch.isAtEnd {
           target.update(from: gradient, count: place.width)

@@ -75,7 +75,7 @@ struct AttentionHeads {
     guard !masks.isNone else { return }
     dropoutMask(
       pass.pointer(masks, row: row), count: count * area, rate: dropout, seed: pass.seed,
-      stream: stream, step: pass.step, row: UInt64(pass.firstRow + row))
+      stream: stream, step: pass.step, row: pass.randomRow(row))
   }
 
   /// The weights as contexts take them.

@@ -3,9 +3,7 @@
 // y = x Wᵀ + b for every timestep. Layers that are made of several such maps, as attention is, place
 // them here: forward, backward, and the gradients of W and b in tasks.
 //
-// The products go over all timesteps, for that is one product. What they make of a timestep behind a
-// length, from whatever lies there in a layer's own memory, goes nowhere: a value of the model is
-// cleared there before it is read, and gradients of parameters leave such timesteps out.
+// What lies behind a length is left alone, in a layer's own memory whatever it is.
 
 import Kernels
 
@@ -136,22 +134,27 @@ struct Projection {
   }
 
   func forward(_ rows: Range<Int>, _ pass: Pass) {
-    packed.view.forward.multiply(
-      pass.pointer(input.values, row: rows.lowerBound) + input.column, aRowStride: input.stride,
-      into: pass.pointer(output.values, row: rows.lowerBound) + output.column,
-      cStride: output.stride, rows: rows.count * input.timesteps,
-      start: bias.map { .row($0.values + spec.firstBias) } ?? .zero)
+    forEachRun(of: rows, pass) { run in
+      packed.view.forward.multiply(
+        pass.pointer(input.values, run) + input.column, aRowStride: input.stride,
+        into: pass.pointer(output.values, run) + output.column, cStride: output.stride,
+        rows: run.count, start: bias.map { .row($0.values + spec.firstBias) } ?? .zero)
+    }
+  }
+
+  private func forEachRun(of rows: Range<Int>, _ pass: Pass, _ body: (TimestepRun) -> Void) {
+    pass.forEachRun(of: rows, timesteps: input.timesteps, validity: input.validity, body)
   }
 
   /// Adds to the gradients of a value of the model; writes those of a layer's own memory.
   func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard input.wantsGradient(pass) else { return }
-    packed.view.backward.multiply(
-      pass.pointer(output.gradients, row: rows.lowerBound) + output.column,
-      aRowStride: output.stride,
-      into: pass.pointer(input.gradients, row: rows.lowerBound) + input.column,
-      cStride: input.stride, rows: rows.count * input.timesteps,
-      start: input.value == nil ? .zero : .sums)
+    forEachRun(of: rows, pass) { run in
+      packed.view.backward.multiply(
+        pass.pointer(output.gradients, run) + output.column, aRowStride: output.stride,
+        into: pass.pointer(input.gradients, run) + input.column, cStride: input.stride,
+        rows: run.count, start: input.value == nil ? .zero : .sums)
+    }
   }
 
   var gradientTasks: Int { parts.count }

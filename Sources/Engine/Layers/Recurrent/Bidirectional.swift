@@ -123,35 +123,40 @@ private final class BidirectionalRun: LayerRun {
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
     for direction in directions { direction.forward(rows, pass) }
     guard merge != .concat else { return }
-    let count = rows.count * output.width
-    let y = pass.pointer(output.values, row: rows.lowerBound)
-    let first = pass.pointer(separate[0].values, row: rows.lowerBound)
-    let second = pass.pointer(separate[1].values, row: rows.lowerBound)
-    switch merge {
-    case .mul:
-      kernels.multiply(first, second, y, count: count)
-    case .sum, .ave, .concat:
-      y.update(from: first, count: count)
-      kernels.add(second, y, count: count)
-      if merge == .ave { kernels.scale(y, by: 0.5, y, count: count) }
+    pass.forEachRun(of: rows, output) { run in
+      let count = run.count * output.stepWidth
+      let y = pass.pointer(output.values, run)
+      let first = pass.pointer(separate[0].values, run)
+      let second = pass.pointer(separate[1].values, run)
+      switch merge {
+      case .mul:
+        kernels.multiply(first, second, y, count: count)
+      case .sum, .ave, .concat:
+        y.update(from: first, count: count)
+        kernels.add(second, y, count: count)
+        if merge == .ave { kernels.scale(y, by: 0.5, y, count: count) }
+      }
     }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    if merge != .concat {
-      let count = rows.count * output.width
-      let dy = pass.pointer(output.gradients, row: rows.lowerBound)
-      for (target, other) in [(separate[0], separate[1]), (separate[1], separate[0])] {
-        let gradient = pass.pointer(target.gradients, row: rows.lowerBound)
-        if merge == .mul {
-          let factor = pass.pointer(other.values, row: rows.lowerBound)
-          kernels.multiply(dy, factor, gradient, count: count)
-        } else {
-          kernels.scale(dy, by: merge == .ave ? 0.5 : 1, gradient, count: count)
-        }
+    if merge != .concat { pass.forEachRun(of: rows, output) { divide($0, pass) } }
+    for direction in directions { direction.backward(rows, pass) }
+  }
+
+  /// Each direction's part of the output's gradient.
+  private func divide(_ run: TimestepRun, _ pass: Pass) {
+    let count = run.count * output.stepWidth
+    let dy = pass.pointer(output.gradients, run)
+    for index in separate.indices {
+      let gradient = pass.pointer(separate[index].gradients, run)
+      if merge == .mul {
+        let factor = pass.pointer(separate[1 - index].values, run)
+        kernels.multiply(dy, factor, gradient, count: count)
+      } else {
+        kernels.scale(dy, by: merge == .ave ? 0.5 : 1, gradient, count: count)
       }
     }
-    for direction in directions { direction.backward(rows, pass) }
   }
 
   override var gradientTasks: Int { directions[0].gradientTasks + directions[1].gradientTasks }

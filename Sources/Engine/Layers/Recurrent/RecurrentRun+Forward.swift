@@ -125,7 +125,7 @@ extension RecurrentRun {
     for row in rows {
       dropoutMask(
         pass.pointer(mask, row: row), count: mask.width, rate: rate, seed: pass.seed,
-        stream: stream, step: pass.step, row: UInt64(pass.firstRow + row))
+        stream: stream, step: pass.step, row: pass.randomRow(row))
     }
   }
 

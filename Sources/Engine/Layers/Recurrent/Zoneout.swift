@@ -34,7 +34,7 @@ struct Zoneout {
       randomMask(
         pass.pointer(kept, row: row), count: timesteps * width, rate: rate, drawn: 1, others: 0,
         seed: pass.seed, stream: pass.timed(stream), step: pass.step,
-        row: UInt64(pass.firstRow + row))
+        row: pass.randomRow(row))
     }
   }
 
