@@ -136,6 +136,8 @@ public protocol KernelSet: SendableMetatype {
 
   /// Σ x², summed in Double in a fixed order.
   static func sumOfSquares(_ x: Values, count: Int) -> Double
+  /// Σ (x + factor · y)², likewise.
+  static func sumOfSquares(_ x: Values, adding y: Values, times factor: Float, count: Int) -> Double
   /// Σ x · y, summed in Double in a fixed order.
   static func dot(_ x: Values, _ y: Values, count: Int) -> Double
   /// Whether every element is finite.

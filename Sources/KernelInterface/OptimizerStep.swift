@@ -1,8 +1,8 @@
 // OptimizerStep.swift — the arguments of one parameter update, with its equations
 //
-// g is the gradient after the pass's own preparation: g ← gradientScale · g, then clamped to
-// ±clipValue, then g ← g + weightDecay · w. Reading gradients and moments, and writing moments and
-// parameters, is one sweep; the gradient is set to zero behind it.
+// g is the gradient after the pass's own preparation: g ← gradientScale · (g + penalty · w), then
+// clamped to ±clipValue, then g ← g + weightDecay · w. Reading gradients and moments, and writing moments
+// and parameters, is one sweep; the gradient is set to zero behind it.
 
 /// One update of `count` consecutive parameters.
 public struct OptimizerStep {
@@ -26,6 +26,7 @@ public struct OptimizerStep {
   public var rule: Rule
   public var learningRate: Float
   public var gradientScale: Float
+  public var penalty: Float
   /// +∞ for none.
   public var clipValue: Float
   public var weightDecay: Float
@@ -37,13 +38,14 @@ public struct OptimizerStep {
   public var second: MutableValues?
 
   public init(
-    rule: Rule, learningRate: Float, gradientScale: Float, clipValue: Float, weightDecay: Float,
-    count: Int, parameters: MutableValues, gradients: MutableValues, first: MutableValues?,
-    second: MutableValues?
+    rule: Rule, learningRate: Float, gradientScale: Float, penalty: Float, clipValue: Float,
+    weightDecay: Float, count: Int, parameters: MutableValues, gradients: MutableValues,
+    first: MutableValues?, second: MutableValues?
   ) {
     self.rule = rule
     self.learningRate = learningRate
     self.gradientScale = gradientScale
+    self.penalty = penalty
     self.clipValue = clipValue
     self.weightDecay = weightDecay
     self.count = count

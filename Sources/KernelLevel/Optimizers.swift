@@ -113,6 +113,7 @@ private struct Arrays {
   private let parameters: MutableValues
   private let gradients: MutableValues
   private let scale: Float
+  private let penalty: Float
   private let limit: Float
   private let decay: Float
 
@@ -120,14 +121,17 @@ private struct Arrays {
     parameters = step.parameters
     gradients = step.gradients
     scale = step.gradientScale
+    penalty = step.penalty
     limit = step.clipValue
     decay = step.weightDecay
   }
 
-  /// A vector of parameters w and of their gradients g, scaled, clipped and with weight decay.
+  /// A vector of parameters w and of their gradients g, with penalty, scaled, clipped and with weight
+  /// decay.
   @inline(always) func read(_ index: Int, _ lanes: Int) -> (w: Vector, g: Vector) {
     let w = load(parameters + index, lanes)
-    let scaled = load(gradients + index, lanes) * scale
+    let g = load(gradients + index, lanes)
+    let scaled = multiplyAdd(Vector(repeating: penalty), w, g) * scale
     let upper = Vector(repeating: limit)
     let clipped = atLeast(atMost(scaled, upper), -upper)
     return (w, multiplyAdd(Vector(repeating: decay), w, clipped))

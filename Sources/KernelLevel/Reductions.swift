@@ -7,19 +7,45 @@ import KernelInterface
 
 extension Level {
   public static func sumOfSquares(_ x: Values, count: Int) -> Double {
+    sumOfSquares(count) {
+      refrain_load_doubles(x + $0)
+    } element: {
+      Double(x[$0])
+    }
+  }
+
+  public static func sumOfSquares(
+    _ x: Values, adding y: Values, times factor: Float, count: Int
+  ) -> Double {
+    let factor = Double(factor)
+    return sumOfSquares(count) {
+      refrain_load_doubles(x + $0) + refrain_load_doubles(y + $0) * factor
+    } element: {
+      Double(x[$0]) + Double(y[$0]) * factor
+    }
+  }
+
+  /// - Parameters:
+  ///   - vector: eight of the numbers, from an index on.
+  ///   - element: one of them.
+  @inline(__always)
+  private static func sumOfSquares(
+    _ count: Int, vector: (Int) -> SIMD8<Double>, element: (Int) -> Double
+  ) -> Double {
     // Four vectors of sums, so that additions do not wait for each other.
     var sums = InlineArray<4, SIMD8<Double>>(repeating: .zero)
     var offset = 0
     while offset + 32 <= count {
       for part in 0..<4 {
-        let x = refrain_load_doubles(x + offset + 8 * part)
+        let x = vector(offset + 8 * part)
         sums[part] += x * x
       }
       offset += 32
     }
     var sum = sumOfLanes((sums[0] + sums[1]) + (sums[2] + sums[3]))
     while offset < count {
-      sum += Double(x[offset]) * Double(x[offset])
+      let x = element(offset)
+      sum += x * x
       offset += 1
     }
     return sum

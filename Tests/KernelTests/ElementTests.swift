@@ -119,6 +119,23 @@ import Testing
   }
 
   @Test(arguments: TestedLevel.all)
+  func squaresOfSumsAreSummedInDouble(level: TestedLevel) {
+    for count in oddSizes + [10_001] {
+      let (a, b) = (numbers(count, seed: 27), numbers(count, seed: 29))
+      let factor = 0.37 as Float
+      let expected = zip(a, b).reduce(0.0) { sum, pair in
+        let x = Double(pair.0) + Double(factor) * Double(pair.1)
+        return sum + x * x
+      }
+      let (x, y) = (Memory(a), Memory(b))
+      let found = level.kernels.sumOfSquares(
+        x.constant, adding: y.constant, times: factor, count: count)
+      _ = (x.values, y.values)
+      #expect(abs(found - expected) <= 1e-13 * expected)
+    }
+  }
+
+  @Test(arguments: TestedLevel.all)
   func dotIsSummedInDouble(level: TestedLevel) {
     for count in oddSizes + [10_001] {
       let a = numbers(count, seed: 27)

@@ -54,8 +54,8 @@ private struct Reference {
   @Test(arguments: TestedLevel.all, rules.indices)
   func updatesAgree(level: TestedLevel, index: Int) {
     for count in [1, 15, 16, 37] {
-      for (scale, clip, decay) in [(1, Float.infinity, 0), (0.5, 0.6, 0.2)]
-        as [(Float, Float, Float)]
+      for (scale, penalty, clip, decay) in [(1, 0, Float.infinity, 0), (0.5, 0.3, 0.6, 0.2)]
+        as [(Float, Float, Float, Float)]
       {
         let parameters = Memory(numbers(count, seed: 1))
         let gradients = Memory(count: count)
@@ -68,15 +68,16 @@ private struct Reference {
           for (position, value) in g.enumerated() { gradients.pointer[position] = value }
           level.kernels.update(
             OptimizerStep(
-              rule: rule, learningRate: 0.05, gradientScale: scale, clipValue: clip,
-              weightDecay: decay, count: count, parameters: parameters.pointer,
+              rule: rule, learningRate: 0.05, gradientScale: scale, penalty: penalty,
+              clipValue: clip, weightDecay: decay, count: count, parameters: parameters.pointer,
               gradients: gradients.pointer, first: first.pointer, second: second.pointer))
           for position in 0..<count {
-            let scaled = Double(g[position]) * Double(scale)
+            let w = references[position].w
+            let scaled = (Double(g[position]) + Double(penalty) * w) * Double(scale)
             let clipped = min(max(scaled, -Double(clip)), Double(clip))
             references[position].update(
               rule, rate: Double(Float(0.05)),
-              g: clipped + Double(decay) * references[position].w)
+              g: clipped + Double(decay) * w)
           }
         }
         expectClose(
@@ -94,8 +95,8 @@ private struct Reference {
     level.kernels.update(
       OptimizerStep(
         rule: .sgd(momentum: 0, nesterov: false), learningRate: 0.5, gradientScale: 1,
-        clipValue: 10, weightDecay: 0, count: 3, parameters: w.pointer, gradients: g.pointer,
-        first: nil, second: nil))
+        penalty: 0, clipValue: 10, weightDecay: 0, count: 3, parameters: w.pointer,
+        gradients: g.pointer, first: nil, second: nil))
     #expect(w.values[..<2] == [0.5, 1.5] && w.values[2].isNaN)
   }
 }

@@ -28,18 +28,18 @@ extension Trainer {
     guard hasGradients else {
       throw EngineError.order("an update needs a backward pass before it")
     }
-    addPenalty()
     let norm = try globalNorm()
     var scale = 1.0
     if let limit = options.clipNorm, norm > limit { scale = limit / norm }
 
     let step = OptimizerStep(
       rule: options.optimizer.rule(update: updates + 1), learningRate: Float(learningRate),
-      gradientScale: Float(scale), clipValue: Float(options.clipValue ?? .infinity),
+      gradientScale: Float(scale), penalty: 0, clipValue: Float(options.clipValue ?? .infinity),
       weightDecay: options.optimizer.weightDecay, count: gradients.count,
       parameters: model.parameters.values.pointer, gradients: gradients.pointer,
       first: firstMoments?.pointer, second: secondMoments?.pointer)
-    executor.pool.runBlocks(tasks: pieces.count, UpdateWork(pieces: pieces, step: step))
+    executor.pool.runBlocks(
+      tasks: pieces.count, UpdateWork(pieces: pieces, scales: scales.pointer, step: step))
     updates += 1
     hasGradients = false
     pending = nil
@@ -47,26 +47,20 @@ extension Trainer {
     return norm
   }
 
-  /// The gradient of l2 · Σ w², on weights.
-  private func addPenalty() {
-    guard options.l2 > 0 else { return }
-    for entry in model.parameters.entries where entry.isWeight {
-      kernels.addScaled(
-        model.parameters.pointer(entry), by: Float(2 * options.l2),
-        gradients.pointer + entry.offset, count: entry.count)
-    }
-  }
-
-  /// The norm of all gradients together, after clipping each parameter's where that is asked for.
+  /// The norm of all gradients together, once each parameter's are clipped where that is asked for: sets
+  /// the scales of the pieces.
   private func globalNorm() throws -> Double {
     executor.pool.runBlocks(
       tasks: pieces.count,
-      SquareWork(pieces: pieces, gradients: gradients.pointer, squares: squares.pointer))
+      SquareWork(
+        pieces: pieces, parameters: Values(model.parameters.values.pointer),
+        gradients: Values(gradients.pointer), squares: squares.pointer))
     var total = 0.0
     var index = 0
     for entry in model.parameters.entries {
       var square = 0.0
-      while index < pieces.count, entry.range.contains(pieces[index].lowerBound) {
+      let first = index
+      while index < pieces.count, entry.range.contains(pieces[index].range.lowerBound) {
         square += squares.pointer[index]
         index += 1
       }
@@ -75,12 +69,12 @@ extension Trainer {
           "update \(updates + 1): the gradient of \(entry.name) is not finite; "
             + "the parameters are as they were")
       }
+      var scale = 1.0
       if let limit = options.clipParameterNorm, square > limit * limit {
-        let gradient = gradients.pointer + entry.offset
-        kernels.scale(
-          gradient, by: Float(limit / square.squareRoot()), gradient, count: entry.count)
+        scale = limit / square.squareRoot()
         square = limit * limit
       }
+      for piece in first..<index { scales.pointer[piece] = Float(scale) }
       total += square
     }
     return total.squareRoot()

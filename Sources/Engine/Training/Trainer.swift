@@ -19,9 +19,11 @@ public final class Trainer {
   let firstMoments: AlignedBuffer<Float>?
   let secondMoments: AlignedBuffer<Float>?
   /// Pieces of the parameters' memory that are swept in parallel, the same for any number of threads.
-  let pieces: [Range<Int>]
+  let pieces: [ParameterPiece]
   /// For each of them, the sum of its gradients' squares.
   let squares: AlignedBuffer<Double>
+  /// For each of them, what clipping its own parameter multiplies its gradients by.
+  let scales: AlignedBuffer<Float>
 
   /// Updates made so far.
   public internal(set) var updates = 0
@@ -84,12 +86,16 @@ public final class Trainer {
     gradients = try AlignedBuffer(count: count)
     firstMoments = options.optimizer.hasFirstMoment ? try AlignedBuffer(count: count) : nil
     secondMoments = options.optimizer.hasSecondMoment ? try AlignedBuffer(count: count) : nil
+    let penalty = Float(2 * options.l2)
     pieces = model.parameters.entries.flatMap { entry in
-      stride(from: entry.offset, to: entry.offset + entry.count, by: Self.pieceSize).map {
-        $0..<min($0 + Self.pieceSize, entry.offset + entry.count)
+      stride(from: entry.offset, to: entry.range.upperBound, by: Self.pieceSize).map {
+        ParameterPiece(
+          range: $0..<min($0 + Self.pieceSize, entry.range.upperBound),
+          penalty: entry.isWeight ? penalty : 0)
       }
     }
     squares = try AlignedBuffer(count: max(1, pieces.count))
+    scales = try AlignedBuffer(count: max(1, pieces.count))
     batchSums = BatchSums(outputs: model.outputCount)
     baseLearningRate = options.optimizer.learningRate
   }

@@ -130,34 +130,50 @@ struct InputGradients {
   }
 }
 
-/// The sum of the gradients' squares, for each piece of the parameters.
+/// Some of the parameters, which an update takes at a time.
+struct ParameterPiece {
+  let range: Range<Int>
+  /// What of a parameter its gradient has added: twice the factor of the sum of squares.
+  let penalty: Float
+}
+
+/// The sum of the gradients' squares, penalties included, for each piece of the parameters.
 struct SquareWork: Work {
-  let pieces: [Range<Int>]
-  let gradients: MutableValues
+  let pieces: [ParameterPiece]
+  let parameters: Values
+  let gradients: Values
   /// One per piece.
   let squares: UnsafeMutablePointer<Double>
 
   func perform(task index: Int, worker: Int) {
-    let piece = gradients + pieces[index].lowerBound
-    squares[index] = kernels.sumOfSquares(piece, count: pieces[index].count)
+    let (range, penalty) = (pieces[index].range, pieces[index].penalty)
+    let piece = gradients + range.lowerBound
+    squares[index] =
+      penalty == 0
+      ? kernels.sumOfSquares(piece, count: range.count)
+      : kernels.sumOfSquares(
+        piece, adding: parameters + range.lowerBound, times: penalty, count: range.count)
   }
 }
 
 /// The optimiser's step, for each piece of the parameters.
 struct UpdateWork: Work {
-  let pieces: [Range<Int>]
+  let pieces: [ParameterPiece]
+  /// For each of them, what clipping its own parameter multiplies its gradients by.
+  let scales: UnsafePointer<Float>
   /// Of all parameters.
   let step: OptimizerStep
 
   func perform(task index: Int, worker: Int) {
-    let piece = pieces[index]
-    kernels.update(
-      OptimizerStep(
-        rule: step.rule, learningRate: step.learningRate, gradientScale: step.gradientScale,
-        clipValue: step.clipValue, weightDecay: step.weightDecay, count: piece.count,
-        parameters: step.parameters + piece.lowerBound,
-        gradients: step.gradients + piece.lowerBound,
-        first: step.first.map { $0 + piece.lowerBound },
-        second: step.second.map { $0 + piece.lowerBound }))
+    let first = pieces[index].range.lowerBound
+    var own = step
+    own.gradientScale *= scales[index]
+    own.penalty = pieces[index].penalty
+    own.count = pieces[index].range.count
+    own.parameters += first
+    own.gradients += first
+    own.first = step.first.map { $0 + first }
+    own.second = step.second.map { $0 + first }
+    kernels.update(own)
   }
 }
