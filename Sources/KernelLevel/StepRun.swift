@@ -109,7 +109,7 @@ private func rowsOfTile(vectors: Int) -> Int {
 }
 
 /// All rows for one vector of hidden units, or several. What is rare, a vector that is not full or
-/// an activation that is looked up, makes do with small tiles: every tile is compiled for each cell.
+/// an activation that is looked up, makes do with few tiles: every tile is compiled for each cell.
 @inline(always)
 private func runRows<Step: FusedStep>(
   _ run: UnsafePointer<StepRun<Step>>, _ rows: Int, _ unit: Int, _ lanes: Int, _ tileRows: Int
@@ -117,11 +117,22 @@ private func runRows<Step: FusedStep>(
   typealias Gates = Step.Gates
   let limit = min(tileRows, rowsOfTile(vectors: Gates.vectors))
   if lanes < Step.units || !Step.isUsual {
-    forEachPart(of: rows, atMost: min(2, limit)) { row, part in
-      switch part {
-      case 2 where limit >= 2: runTile(run, row, unit, lanes, as: TwoRows<Gates>.self)
-      default: runTile(run, row, unit, lanes, as: OneRow<Gates>.self)
+    var row = 0
+    if !Step.isUsual && Gates.vectors == 1 && tileRows >= 4 {
+      while row + 4 <= rows {
+        runTile(run, row, unit, lanes, as: FourRows<Gates>.self)
+        row += 4
       }
+    }
+    if limit >= 2 {
+      while row + 2 <= rows {
+        runTile(run, row, unit, lanes, as: TwoRows<Gates>.self)
+        row += 2
+      }
+    }
+    while row < rows {
+      runTile(run, row, unit, lanes, as: OneRow<Gates>.self)
+      row += 1
     }
     return
   }
