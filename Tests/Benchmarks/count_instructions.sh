@@ -15,33 +15,48 @@ record=${2:-}
 recorded=instruction_counts.txt
 
 count() { # WORKLOAD REPETITIONS
-  REFRAIN_ISA=x86-64-v3 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-    "$bench" --repeat "$1" "$2" 2>&1 | sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+  local output instructions
+  output=$(REFRAIN_ISA=x86-64-v3 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+    "$bench" --repeat "$1" "$2" 2>&1) || true
+  instructions=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' <<<"$output")
+  if ! [[ $instructions =~ ^[0-9]+$ ]]; then
+    printf 'nothing was counted for %s:\n%s\n' "$1" "$output" >&2
+    exit 1
+  fi
+  echo "$instructions"
 }
 
 failed=0
 lines=
 while read -r workload few many; do
-  instructions=$((($(count "$workload" "$many") - $(count "$workload" "$few")) / (many - few)))
+  first=$(count "$workload" "$few")
+  last=$(count "$workload" "$many")
+  instructions=$(((last - first) / (many - few)))
   lines+=$(printf '%s %d' "$workload" "$instructions")$'\n'
   before=$(awk -v name="$workload" '$1 == name { print $2 }' "$recorded" 2>/dev/null || true)
   if [ -z "$before" ]; then
-    printf '%-12s %12d instructions, not recorded yet\n' "$workload" "$instructions"
+    printf '%-13s %12d instructions, not recorded yet\n' "$workload" "$instructions"
     [ -n "$record" ] || failed=1
     continue
   fi
   change=$(awk -v now="$instructions" -v before="$before" 'BEGIN { printf "%+.2f", 100 * (now / before - 1) }')
-  printf '%-12s %12d instructions, %s %%\n' "$workload" "$instructions" "$change"
+  printf '%-13s %12d instructions, %s %%\n' "$workload" "$instructions" "$change"
   if awk -v c="$change" 'BEGIN { exit !(c > 3) }'; then failed=1; fi
 done <<'END'
 T1-lstm 2 6
 T1-gru 2 6
+T1-lstm-short 2 6
+T4-short 1 3
 I1-lstm 10 60
 I1-gru 10 60
 S1-lstm-20 1000 21000
 S1-lstm-64 1000 11000
+S1-lstm-256 200 1200
+S1-lstm-512 100 400
 S1-gru-20 1000 21000
 S1-gru-64 1000 11000
+S1-gru-256 200 1200
+S1-gru-512 100 400
 END
 
 if [ -n "$record" ]; then

@@ -1,7 +1,7 @@
 /*
  * start.c — from the start of a process to its first prediction
  *
- *   start [--runs N]
+ *   start [--runs N] [--at-most MEGABYTES]   fails if a process took more memory
  *
  * The program starts itself again and again, as a process that loads T1's model from a file and
  * classifies one sequence. The clock runs from before the start until the result is there.
@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
+#include <math.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -69,8 +70,12 @@ int main(int argc, char **argv) {
     return 0;
   }
   int runs = 50;
-  if (argc == 3 && !strcmp(argv[1], "--runs")) runs = atoi(argv[2]);
-  else if (argc > 1) fail("usage: start [--runs N]");
+  double limit = INFINITY;
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 < argc && !strcmp(argv[i], "--runs")) runs = atoi(argv[i + 1]);
+    else if (i + 1 < argc && !strcmp(argv[i], "--at-most")) limit = atof(argv[i + 1]);
+    else fail("usage: start [--runs N] [--at-most MEGABYTES]");
+  }
   if (runs < 1 || runs > RUNS_AT_MOST) fail("runs are 1 to 1000");
 
   char path[] = "/tmp/refrain-start-XXXXXX";
@@ -92,5 +97,6 @@ int main(int argc, char **argv) {
   double median = quantile(times, runs, 0.5);
   printf("first prediction of T1's model after %.2f ms (%.2f-%.2f, %d starts), peak memory %.1f MB\n",
          median * 1e3, times[0] * 1e3, times[runs - 1] * 1e3, runs, peak / 1e6);
+  if (peak > limit * 1e6) fail("that is more memory than allowed");
   return 0;
 }

@@ -19,7 +19,8 @@ import sys
 LEVELS = ["KernelLevelBaseline", "KernelLevelV3", "KernelLevelV4"]
 # Moves through general registers only, whatever the instruction set.
 HARMLESS = {"__swift_noop_void_return", "__swift_memcpy8_4", "__swift_memcpy12_4"}
-UNWANTED_CALL = re.compile(r"loadUnaligned|storeBytes|squareRoot|\bsqrtf\b|\bfmaf\b|swift_alloc")
+UNWANTED_CALL = re.compile(
+    r"loadUnaligned|storeBytes|squareRoot|\bsqrtf\b|\bfmaf\b|swift_alloc|swift_retain|swift_release")
 
 
 def symbols(path, *options):

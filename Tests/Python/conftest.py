@@ -34,6 +34,19 @@ def pytest_configure(config):
   sys.path.insert(0, str(PACKAGE))
   paths = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]
   os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+  _check_level()
+
+
+def _check_level():
+  """Ends the run if the library computes at another level than one asked for that there is."""
+  import refrain
+
+  level = os.environ.get("REFRAIN_ISA")
+  needed = {"x86-64-v3": " avx2 ", "x86-64-v4": " avx512f "}.get(level)
+  if needed and needed not in Path("/proc/cpuinfo").read_text():
+    return
+  if level and f"kernels {level}," not in refrain.build_info():
+    pytest.exit(f"REFRAIN_ISA={level}, but the library is {refrain.build_info()}", returncode=2)
 
 
 @pytest.fixture

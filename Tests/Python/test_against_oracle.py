@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 import refrain
-from oracle import generate, library
+from oracle import clipping, generate, library
 from oracle.activations import softmax
 from oracle.compare import assert_close, assert_results
 from oracle.losses import LOSSES, items
@@ -228,6 +228,30 @@ def test_batch_sizes(cell: str, batch: int) -> None:
   network = generate.recurrent(cell, 6, True, None, return_sequences=True, return_state=True)
   situation = generate.Situation(batch, 5, lengths=True, mask=batch > 2)
   assert_agrees(generate.problem(network, situation, seed=batch))
+
+
+@pytest.mark.parametrize("bidirectional", [None, "concat"])
+@pytest.mark.parametrize("cell", generate.CELLS)
+def test_all_tiles(cell: str, bidirectional: str | None) -> None:
+  """Rows and units enough for the widest tiles and, of both, some over."""
+  network = generate.recurrent(cell, 70, True, bidirectional, return_sequences=True)
+  assert_agrees(generate.problem(network, generate.Situation(29, 4), seed=3))
+
+
+@pytest.mark.parametrize(
+  "options",
+  [
+    {"activation": "relu"},
+    {"activation": "softsign", "recurrent_activation": "hard_sigmoid"},
+  ],
+)
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 6, 7, 8, 13])
+@pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU"])
+def test_tiles_of_other_activations(cell: str, batch: int, options: dict[str, str]) -> None:
+  network = Network()
+  options = {k: v for k, v in options.items() if cell != "RNN" or k == "activation"}
+  network.layer(cell, network.input(5), 70, return_sequences=True, **options)
+  assert_agrees(generate.problem(network, generate.Situation(batch, 4), seed=batch))
 
 
 @pytest.mark.parametrize("cell", generate.CELLS)
@@ -605,6 +629,34 @@ def test_penalty_on_weights() -> None:
   for name, value in problem.parameters.items():
     expected = value if "bias" in name else value - 0.5 * 2 * 0.25 * value
     assert_close(model.parameters[name], expected, 1e-6, what=name)
+
+
+@pytest.mark.parametrize(
+  "options",
+  ["", "clip_parameter_norm=0.2", "clip_norm=0.3", "clip_parameter_norm=0.2, clip_norm=0.3"],
+)
+def test_clipping_counts_the_penalty(options: str) -> None:
+  """First each parameter's gradient with its penalty, then all of them together."""
+  problem = generate.problem(generate.recurrent("gru"), generate.SITUATIONS["full"])
+  model = library.model_of(problem)
+  trainer = model.trainer(f"optimizer=SGD(0.5), l2=0.25, {options}".rstrip(", "))
+  random = np.random.default_rng(2)
+  values = {key: value.astype(np.float64) for key, value in problem.parameters.items()}
+  for _ in range(2):
+    gradients = {}
+    for key, value in values.items():
+      given = generate.single(random.normal(size=value.shape) * 0.1)
+      trainer.gradients[key][...] = given
+      gradients[key] = given + (0 if "bias" in key else 0.5 * value)
+    if "clip_parameter_norm" in options:
+      gradients = clipping.by_parameter_norm(gradients, 0.2)
+    norm = clipping.norm(gradients)
+    if "clip_norm" in options:
+      gradients = clipping.by_norm(gradients, 0.3)
+    assert_close(trainer.update(), norm, 1e-6, what="norm")
+    values = {key: value - 0.5 * gradients[key] for key, value in values.items()}
+  for key, value in values.items():
+    assert_close(model.parameters[key], value, 1e-6, 1e-6, key)
 
 
 # -- dropout

@@ -3,7 +3,7 @@
 An LSTM without dropout is nn.LSTM, which calls oneDNN. PyTorch has no such kernel for a GRU, and
 nothing with recurrent dropout, so there a loop over timesteps is measured too, as it stands and
 compiled by Inductor. Compiled as a whole it would take minutes; pieces of some timesteps are as
-fast. A stream is fastest with nn.LSTMCell or nn.GRUCell.
+fast. A stream is nn.LSTMCell or nn.GRUCell, as it stands and compiled.
 """
 
 import common
@@ -200,18 +200,19 @@ def running(problem: Problem, layers: Callable[[nn.RNNBase, Tensor], Tensor]) ->
   return Ready(once, count(network))
 
 
-def stepping(problem: Problem) -> Ready:
+def stepping(problem: Problem, compiled: bool) -> Ready:
   workload = problem.workload
   cell = getattr(nn, workload.cell.upper() + "Cell")(workload.input, workload.hidden)
   cell.load_state_dict(cell_weights(problem.weights))
   inputs = torch.from_numpy(problem.data.inputs[0])
   zeros = torch.zeros(1, workload.hidden)
   state = (zeros, zeros) if workload.cell == "lstm" else zeros
+  step = torch.compile(cell, dynamic=False) if compiled else cell
 
   @torch.inference_mode()
   def once() -> Tensor:
     nonlocal state
-    state = cell(inputs, state)
+    state = step(inputs, state)
     return state[0]
 
   return Ready(once, count(cell))
@@ -228,7 +229,10 @@ def cell_weights(weights: Weights) -> dict[str, Tensor]:
 def modes(problem: Problem) -> Modes:
   workload = problem.workload
   if workload.activity is Activity.STEP:
-    return {f"nn.{workload.cell.upper()}Cell": partial(stepping, problem)}
+    return {
+      f"nn.{workload.cell.upper()}Cell": partial(stepping, problem, compiled=False),
+      "compiled cell": partial(stepping, problem, compiled=True),
+    }
   prepare = training if workload.activity is Activity.TRAIN else running
   found: Modes = {}
   if not workload.dropout:
