@@ -23,10 +23,10 @@ func runBackward<Step: FusedGradient>(
 ) where Step.Gates == OneVector {
   if rows == 1 {
     run(
-      Paired(Paired(step)), rows: rows, hiddenSize: hiddenSize, product.first,
+      paired(paired(step)), rows: rows, hiddenSize: hiddenSize, product.first,
       and: product.second, tileRows: 1)
   } else {
-    run(Paired(step), rows: rows, hiddenSize: hiddenSize, product.first, and: product.second)
+    run(paired(step), rows: rows, hiddenSize: hiddenSize, product.first, and: product.second)
   }
 }
 

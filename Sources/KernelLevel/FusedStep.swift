@@ -13,7 +13,10 @@ protocol FusedStep {
   /// One vector for each gate.
   associatedtype Gates: Strip
   /// What takes the units that the step leaves over: the step, or the one part that it consists of.
-  associatedtype Narrow: FusedStep = Self
+  associatedtype Narrow: FusedStep = Self where Narrow.Narrow == Narrow
+
+  init(_ narrow: Narrow)
+  var narrow: Narrow { get }
 
   /// How many hidden units `Gates` covers.
   static var units: Int { get }
@@ -40,6 +43,11 @@ protocol FusedStep {
   func prefetch(_ row: Int, _ unit: Int)
 }
 
+extension FusedStep where Narrow == Self {
+  @inline(always) init(_ narrow: Self) { self = narrow }
+  @inline(always) var narrow: Self { self }
+}
+
 extension FusedStep {
   @inline(always) static var turns: Bool { false }
   @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
@@ -53,39 +61,52 @@ func prefetchGates(_ gates: Rows, _ count: Int, _ row: Int, _ unit: Int, _ hidde
   for gate in 0..<count { refrain_prefetch(gates[row] + gate * hiddenSize + unit) }
 }
 
-/// Two vectors of hidden units at a time: cells with few gates, and single rows, need more sums at
+/// Steps over neighbouring hidden units at a time: cells with few gates, and single rows, need more sums at
 /// once than one vector has, or the multiply-adds wait for each other.
-struct Paired<Step: FusedStep>: FusedStep {
-  typealias Gates = Twins<Step.Gates>
-  typealias Narrow = Step.Narrow
-  /// Nothing else, so that a run of the pair is one of the step.
-  let step: Step
+struct Joined<First: FusedStep, Second: FusedStep>: FusedStep where First.Narrow == Second.Narrow {
+  typealias Gates = Neighbours<First.Gates, Second.Gates>
+  typealias Narrow = First.Narrow
+  /// Nothing else, so that a run of all is one of the part.
+  let narrow: Narrow
 
-  @inline(always) init(_ step: Step) { self.step = step }
+  @inline(always) init(_ narrow: Narrow) { self.narrow = narrow }
 
-  @inline(always) static var units: Int { 2 * Step.units }
-  @inline(always) static var isUsual: Bool { Step.isUsual }
-  @inline(always) static var turns: Bool { Step.turns }
+  @inline(always) private var first: First { First(narrow) }
+  @inline(always) private var second: Second { Second(narrow) }
+
+  @inline(always) static var units: Int { First.units + Second.units }
+  @inline(always) static var isUsual: Bool { First.isUsual }
+  @inline(always) static var turns: Bool { First.turns }
 
   @inline(always) func prefetch(_ row: Int, _ unit: Int) {
-    step.prefetch(row, unit)
-    step.prefetch(row, unit + Step.units)
+    first.prefetch(row, unit)
+    second.prefetch(row, unit + First.units)
   }
 
   @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     Gates(
-      first: step.start(row, unit, Step.units),
-      second: step.start(row, unit + Step.units, lanes - Step.units))
+      first: first.start(row, unit, First.units),
+      second: second.start(row, unit + First.units, lanes - First.units))
   }
 
   @inline(always) func turn(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) -> Gates {
     Gates(
-      first: step.turn(gates.first, row, unit, Step.units),
-      second: step.turn(gates.second, row, unit + Step.units, lanes - Step.units))
+      first: first.turn(gates.first, row, unit, First.units),
+      second: second.turn(gates.second, row, unit + First.units, lanes - First.units))
   }
 
   @inline(always) func finish(_ gates: Gates, _ row: Int, _ unit: Int, _ lanes: Int) {
-    step.finish(gates.first, row, unit, Step.units)
-    step.finish(gates.second, row, unit + Step.units, lanes - Step.units)
+    first.finish(gates.first, row, unit, First.units)
+    second.finish(gates.second, row, unit + First.units, lanes - First.units)
   }
+}
+
+/// A step twice.
+@inline(always)
+func paired<Step: FusedStep>(_ step: Step) -> Joined<Step, Step> { Joined(step.narrow) }
+
+/// A step three times.
+@inline(always)
+func tripled<Step: FusedStep>(_ step: Step) -> Joined<Joined<Step, Step>, Step> {
+  Joined(step.narrow)
 }

@@ -23,7 +23,7 @@ extension Level {
 
 private func forwardReset(_ step: GRUResetStep, _ σ: some PointwiseFunction) {
   let fused = FusedReset(step: step, σ: σ)
-  run(Paired(fused), step.extent, step.product)
+  run(paired(fused), step.extent, step.product)
 }
 
 private struct FusedReset<Gate: PointwiseFunction>: FusedStep {

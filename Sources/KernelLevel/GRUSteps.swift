@@ -19,9 +19,10 @@ extension Level {
       place.initializeMemory(as: GRUStep.self, to: step)
       return { forward($0.load(as: GRUStep.self)) }
     }
+    let fused = FusedGRU(step: step, candidate: candidate, σ: Sigmoid(), τ: Tanh())
     return prepareRun(
-      Paired(FusedGRU(step: step, candidate: candidate, σ: Sigmoid(), τ: Tanh())), step.extent,
-      step.product, after: step.inputProduct, at: place)
+      paired(fused), three: tripled(fused), step.extent, step.product, after: step.inputProduct,
+      at: place)
   }
 
   public static func backward(_ step: GRUStepGradient) {
@@ -40,12 +41,12 @@ private func forwardGRU(
 ) {
   guard let candidate = step.candidate else {
     let fused = FusedCandidate(step: step, τ: τ)
-    run(Paired(Paired(fused)), step.extent, step.product)
+    run(paired(paired(fused)), step.extent, step.product)
     return
   }
   let fused = FusedGRU(step: step, candidate: candidate, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), step.extent, step.product, after: step.inputProduct)
+    run(paired(fused), step.extent, step.product, after: step.inputProduct)
   } else {
     run(fused, step.extent, step.product, after: step.inputProduct)
   }

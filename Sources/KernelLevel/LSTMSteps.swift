@@ -19,9 +19,10 @@ extension Level {
       place.initializeMemory(as: LSTMStep.self, to: step)
       return { forward($0.load(as: LSTMStep.self)) }
     }
+    let fused = FusedLSTM(step: step, σ: Sigmoid(), τ: Tanh())
     return prepareRun(
-      Paired(FusedLSTM(step: step, σ: Sigmoid(), τ: Tanh())), step.extent, step.product,
-      after: step.inputProduct, at: place)
+      paired(fused), three: tripled(fused), step.extent, step.product, after: step.inputProduct,
+      at: place)
   }
 
   public static func backward(_ step: LSTMStepGradient) {
@@ -40,7 +41,7 @@ private func forwardLSTM(
 ) {
   let fused = FusedLSTM(step: step, σ: σ, τ: τ)
   if step.extent.rows == 1 {
-    run(Paired(fused), step.extent, step.product, after: step.inputProduct)
+    run(paired(fused), step.extent, step.product, after: step.inputProduct)
   } else {
     run(fused, step.extent, step.product, after: step.inputProduct)
   }

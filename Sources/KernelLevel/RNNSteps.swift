@@ -17,8 +17,9 @@ extension Level {
       place.initializeMemory(as: RNNStep.self, to: step)
       return { forward($0.load(as: RNNStep.self)) }
     }
+    let fused = FusedRNN(step: step, τ: Tanh())
     return prepareRun(
-      Paired(Paired(FusedRNN(step: step, τ: Tanh()))), step.extent, step.product,
+      paired(paired(fused)), three: tripled(fused), step.extent, step.product,
       after: step.inputProduct, at: place)
   }
 
@@ -34,7 +35,7 @@ extension Level {
 
 private func forwardRNN(_ step: RNNStep, _ τ: some PointwiseFunction) {
   let fused = FusedRNN(step: step, τ: τ)
-  run(Paired(Paired(fused)), step.extent, step.product, after: step.inputProduct)
+  run(paired(paired(fused)), step.extent, step.product, after: step.inputProduct)
 }
 
 private struct FusedRNN<State: PointwiseFunction>: FusedStep {

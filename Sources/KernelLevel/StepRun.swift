@@ -30,8 +30,21 @@ func run<Step: FusedStep>(
 }
 
 /// Prepares a step of a single row that is run again and again; see `KernelSet.prepare`.
+///
+/// - Parameter three: the same for three vectors of units at a time, of which it would leave one over.
 @inline(always)
-func prepareRun<Step: FusedStep>(
+func prepareRun(
+  _ step: some FusedStep, three: some FusedStep, _ extent: StepExtent, _ product: StepProduct,
+  after input: StepProduct?, at place: UnsafeMutableRawPointer
+) -> PreparedStep {
+  let vectors = (extent.hiddenSize + Vector.scalarCount - 1) / Vector.scalarCount
+  return vectors == 3
+    ? prepareRun(three, extent, product, after: input, at: place)
+    : prepareRun(step, extent, product, after: input, at: place)
+}
+
+@inline(always)
+private func prepareRun<Step: FusedStep>(
   _ step: Step, _ extent: StepExtent, _ product: StepProduct, after input: StepProduct?,
   at place: UnsafeMutableRawPointer
 ) -> PreparedStep {

@@ -101,15 +101,15 @@ struct Beside<Left: Strip, Right: Strip>: Strip {
 }
 
 /// Two strips of neighbouring hidden units, whose weights are in groups of their own.
-struct Twins<Half: Strip>: Strip {
-  private var strips: Beside<Half, Half>
+struct Neighbours<First: Strip, Second: Strip>: Strip {
+  private var strips: Beside<First, Second>
 
-  @inline(always) static var vectors: Int { 2 * Half.vectors }
-  @inline(always) static var groups: Int { 2 * Half.groups }
-  @inline(always) var first: Half { strips.left }
-  @inline(always) var second: Half { strips.right }
+  @inline(always) static var vectors: Int { First.vectors + Second.vectors }
+  @inline(always) static var groups: Int { First.groups + Second.groups }
+  @inline(always) var first: First { strips.left }
+  @inline(always) var second: Second { strips.right }
 
-  @inline(always) init(first: Half, second: Half) {
+  @inline(always) init(first: First, second: Second) {
     strips = Beside(left: first, right: second)
   }
   @inline(always) init(from first: Int, _ vector: (Int) -> Vector) {
@@ -120,7 +120,7 @@ struct Twins<Half: Strip>: Strip {
     set { strips[index] = newValue }
   }
   @inline(always) static func forEachVector(from first: Int, _ body: (Int) -> Void) {
-    Beside<Half, Half>.forEachVector(from: first, body)
+    Beside<First, Second>.forEachVector(from: first, body)
   }
   @inline(always) mutating func add(_ a: Vector, _ b: Self) { strips.add(a, b.strips) }
 }

@@ -9,7 +9,7 @@ import Testing
 
 private let rowCount = 4
 private let validStride = 2
-private let hiddenSizes = [1, 3, 8, 16, 19, 33, 70]
+private let hiddenSizes = [1, 3, 8, 12, 16, 19, 33, 70]
 
 /// 1 0 1 0 …, with other numbers between.
 private func validity(_ rows: Int) -> [UInt8] { (0..<rows).flatMap { [$0 % 2 == 0 ? 1 : 0, 9] } }
