@@ -104,6 +104,7 @@ test-c: examples
 	Tests/Scripts/check_header.sh
 	Tests/Scripts/check_symbols.sh $(LIB)
 	$(PYTHON) Tests/KernelTests/check_levels.py .build/release
+	$(PYTHON) Tests/KernelTests/check_loops.py .build/release/librefrain.so
 	$(MAKE) -C Tests/C LIB_DIR=$(CURDIR)/build/lib run
 
 # What is computed is tested on every instruction-set level, all else on the best.
