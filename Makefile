@@ -152,12 +152,12 @@ bench-peers: build
 	$(MAKE) -C Tests/Benchmarks LIB_DIR=$(CURDIR)/build/lib
 	@cmp -s Tests/Benchmarks/requirements-peers.txt .venv-peers/requirements || { \
 	  echo "setup: installing the other frameworks into .venv-peers"; \
-	  python3 -m venv .venv-peers && \
-	  grep -v '^#' Tests/Benchmarks/requirements-peers.txt | while read -r package; do \
-	    $(PEERS) -m pip install -q --disable-pip-version-check "$$package" || \
-	      echo "setup: no $$package here; the comparison leaves it out"; \
+	  python3 -m venv .venv-peers && missing= && \
+	  for package in $$(grep -v '^#' Tests/Benchmarks/requirements-peers.txt); do \
+	    $(PEERS) -m pip install -q --disable-pip-version-check "$$package" < /dev/null || \
+	      { missing=1; echo "setup: $$package was not installed; the comparison leaves it out"; }; \
 	  done && \
-	  cp Tests/Benchmarks/requirements-peers.txt .venv-peers/requirements; }
+	  { [ -n "$$missing" ] || cp Tests/Benchmarks/requirements-peers.txt .venv-peers/requirements; }; }
 	$(PEERS) Tests/Benchmarks/peers/compare.py --threads $(BENCH_THREADS) --rounds $(BENCH_ROUNDS) \
 	  --markdown build/bench/peers-$(BENCH_THREADS).md
 

@@ -653,8 +653,8 @@ typedef int (*refrain_progress_callback)(void *user, const refrain_progress *pro
  * valid     measured after each epoch, or NULL.
  * options   "epochs=5, batch_size=32, shuffle=true, patience=2, restore_best=true"; see
  *           refrain_describe("fit"). Sequences with lengths share batches with others of similar
- *           length, so that little padding holds a batch up; bucket=false leaves that to chance, and
- *           shuffle=false keeps your order.
+ *           length, so that a batch takes few timesteps; bucket=false leaves that to chance, and
+ *           shuffle=false keeps your order of batches.
  * progress  may be NULL. It may read the model and call refrain_trainer_save().
  * user      passed to progress.
  *

@@ -7,9 +7,9 @@
  *                                               input, a number of repetitions, with their seconds
  *   bench --repeat NAME COUNT                   the bare repetitions, for instruction counts
  *
- * Each workload runs in a process of its own; another tells how much memory it takes. A round measures the machine, the workload, the machine
- * again and, where there are several threads, the workload with one in another process, so that a
- * ratio compares what lay next to each other in time.
+ * Each workload runs in a process of its own; another tells how much memory it takes. A round measures
+ * the machine, the workload, the machine again and, where there are several threads, the workload with
+ * one in another process, so that a ratio compares what lay next to each other in time.
  */
 #define _GNU_SOURCE
 #include "bench.h"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 LEVELS = ["KernelLevelBaseline", "KernelLevelV3", "KernelLevelV4"]
-TILE = re.compile(r"multiplyTile|runFullTile")
+TILE = re.compile(r"multiplyTile|runFullTile|runTile")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 INSTRUCTION = re.compile(r"^\s+([0-9a-f]+):\s+(\S.*)$")
 JUMP = re.compile(r"j\w+\s+([0-9a-f]+)")
@@ -50,20 +50,22 @@ def innermost_loops(instructions):
 
 def main():
     library = sys.argv[1] if len(sys.argv) > 1 else ".build/release/librefrain.so"
-    counts = dict.fromkeys(LEVELS, 0)
+    counts = {(level, tile): 0 for level in LEVELS for tile in TILE.pattern.split("|")}
     faults = []
     for name, instructions in functions(library):
         level = next((level for level in LEVELS if level in (name or "")), None)
-        if not level or not TILE.search(name):
+        tile = TILE.search(name or "")
+        if not level or not tile:
             continue
         for body in innermost_loops(instructions):
             if sum(bool(MULTIPLICATION.match(line)) for line in body) < FEWEST:
                 continue
-            counts[level] += 1
+            counts[level, tile[0]] += 1
             if any(ON_STACK.search(line) or line.startswith("call") for line in body):
                 faults.append(f"{level}: a loop of {name} uses the stack or calls:\n  "
                               + "\n  ".join(body))
-    faults += [f"{level}: no loops found in {library}" for level, count in counts.items() if not count]
+    faults += [f"{level}: no loops of {tile} in {library}"
+               for (level, tile), count in counts.items() if not count]
     print("\n".join(faults) or f"sums stay in registers in {sum(counts.values())} loops of tiles")
     return 1 if faults else 0
 

@@ -45,18 +45,16 @@ private final class DropoutRun: LayerRun {
 
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
     // Every row has random numbers of its own.
-    for row in rows {
-      pass.forEachRun(of: row..<row + 1, output) { run in
-        let count = run.count * output.stepWidth
-        let x = pass.pointer(input.values, run)
-        let y = pass.pointer(output.values, run)
-        guard !mask.isNone else { return y.update(from: x, count: count) }
-        let mask = pass.pointer(mask, run)
-        dropoutMask(
-          mask, count: count, rate: rate, seed: pass.seed, stream: pass.timed(stream),
-          step: pass.step, row: pass.randomRow(row))
-        kernels.multiply(x, mask, y, count: count)
-      }
+    pass.forEachRow(of: rows, output) { row, run in
+      let count = run.count * output.stepWidth
+      let x = pass.pointer(input.values, run)
+      let y = pass.pointer(output.values, run)
+      guard !mask.isNone else { return y.update(from: x, count: count) }
+      let mask = pass.pointer(mask, run)
+      dropoutMask(
+        mask, count: count, rate: rate, seed: pass.seed, stream: pass.timed(stream),
+        step: pass.step, row: pass.randomRow(row))
+      kernels.multiply(x, mask, y, count: count)
     }
   }
 

@@ -8,8 +8,9 @@
 // Rules that every run follows:
 // - forward writes its outputs for the given rows and touches nothing else that is shared;
 // - backward reads its outputs' gradients and adds to its inputs' gradients, which start at zero;
-// - outside a row's length, float inputs and output gradients hold zeros when they are read (the
-//   executor sees to it), so a layer that works on each timestep alone needs no lengths;
+// - what lies behind a row's length is not computed: a layer that works on each timestep alone visits
+//   `Pass.forEachRun`. Float inputs and output gradients hold zeros there (the executor sees to it), a
+//   layer's own memory whatever was there before, so nobody reads it;
 // - parameter gradients are added afterwards for all rows of the workspace, shard by shard in order or the
 //   batch at once, in tasks that write disjoint parts, so that no sum depends on how many threads there are.
 

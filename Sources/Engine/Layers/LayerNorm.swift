@@ -79,15 +79,13 @@ private final class LayerNormRun: LayerRun {
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
     guard pass.wantsGradient(input) else { return }
     // The scratch has one row's gradients.
-    for row in rows {
-      pass.forEachRun(of: row..<row + 1, output) { run in
-        kernels.layerNormBackward(
-          pass.pointer(output.gradients, run), scale: weight.map { Values($0.values) },
-          normalized: pass.pointer(normalized, run), inverses: pass.pointer(inverses, run),
-          pass.scratch, rows: vectors(run), columns: layer.size)
-        kernels.add(
-          pass.scratch, pass.pointer(input.gradients, run), count: run.count * output.stepWidth)
-      }
+    pass.forEachRow(of: rows, output) { _, run in
+      kernels.layerNormBackward(
+        pass.pointer(output.gradients, run), scale: weight.map { Values($0.values) },
+        normalized: pass.pointer(normalized, run), inverses: pass.pointer(inverses, run),
+        pass.scratch, rows: vectors(run), columns: layer.size)
+      kernels.add(
+        pass.scratch, pass.pointer(input.gradients, run), count: run.count * output.stepWidth)
     }
   }
 

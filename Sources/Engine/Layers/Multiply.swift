@@ -71,11 +71,9 @@ private final class MultiplyRun: LayerRun {
   /// dxₖ = dy ⊙ Π xⱼ over j ≠ k, formed anew for each k: a quotient would fail at 0.
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
     // The scratch has one row's product.
-    for row in rows {
-      pass.forEachRun(of: row..<row + 1, output) { run in
-        for index in inputs.indices where pass.wantsGradient(inputs[index]) {
-          addGradient(index, run, pass)
-        }
+    pass.forEachRow(of: rows, output) { _, run in
+      for index in inputs.indices where pass.wantsGradient(inputs[index]) {
+        addGradient(index, run, pass)
       }
     }
   }

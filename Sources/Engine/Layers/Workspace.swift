@@ -221,6 +221,13 @@ struct Pass {
     forEachRun(of: rows, timesteps: place.timesteps, validity: place.validity, body)
   }
 
+  /// The same row by row, for layers that work on a row with what is that row's alone.
+  func forEachRow(
+    of rows: Range<Int>, _ place: ValuePlace, _ body: (_ row: Int, TimestepRun) -> Void
+  ) {
+    for row in rows { forEachRun(of: row..<row + 1, place) { body(row, $0) } }
+  }
+
   /// Whether anyone asks for this value's gradient.
   func wantsGradient(_ value: ValuePlace) -> Bool {
     !value.gradients.isNone && (needsInputGradients || !value.isModelInput)

@@ -27,7 +27,7 @@ struct Batch {
   /// For each input, the timesteps used.
   private(set) var timesteps: [Int] = []
   /// Of the rows; nil for the caller's.
-  var order: Order?
+  private(set) var order: Order?
 
   /// In which order a batch has the caller's rows.
   struct Order {
@@ -106,6 +106,12 @@ struct Batch {
       inputs.append(input)
       timesteps.append(input.used)
     }
+  }
+
+  /// Takes the same rows in another order, which is to stay as it is while this batch is used.
+  mutating func reorder(_ order: Order) {
+    precondition(self.order?.numbers == nil, "a batch is sorted once")
+    self.order = order
   }
 
   // MARK: Windows

@@ -68,7 +68,7 @@ extension Batch {
   ///
   /// - Parameter sorter: has the order; not to be used again while this batch is.
   mutating func sortByLength(_ sorter: inout LengthSorter) throws {
-    if hasLengths { order = try sorter.order(of: self) }
+    if hasLengths, count > 1 { reorder(try sorter.order(of: self)) }
   }
 
   /// Whether rows can differ in length.

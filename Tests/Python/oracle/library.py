@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import refrain
 
 from .network import ForEach, of_input
 from .problem import Array, Problem, Result
+
+# Layers whose masks are drawn for every call.
+RANDOM = re.compile("dropout|zoneout", re.IGNORECASE)
 
 
 def model_of(problem: Problem) -> refrain.Model:
@@ -38,15 +43,35 @@ def as_list(value: object) -> list[Array]:
   return value if isinstance(value, list) else [value]
 
 
+def worst_inputs(problem: Problem) -> Array | list[Array]:
+  """Of the same shapes, all valid, and NaN where they are numbers.
+
+  A call with them leaves NaN in the memory for intermediate values. What then lies behind a length must
+  not be read by the next; zeros there would hide it.
+  """
+  inputs = [
+    np.ones_like(x) if np.issubdtype(x.dtype, np.integer) else np.full_like(x, np.nan)
+    for x in problem.inputs
+  ]
+  return inputs if len(inputs) > 1 else inputs[0]
+
+
 def run(problem: Problem, threads: int = 1) -> Result:
   """The outputs in inference."""
   session = model_of(problem).session(threads=threads)
+  session.run(worst_inputs(problem))
   return Result(as_list(session.run(**data_of(problem))))
 
 
 def train(problem: Problem, options: str = "") -> Result:
   """The outputs in training, and every gradient."""
   trainer = model_of(problem).trainer(options)
+  if not RANDOM.search(problem.network.notation):  # which masks there are depends on the calls before
+    outputs = as_list(trainer.forward(worst_inputs(problem)))
+    if problem.output_gradients is not None:
+      nowhere = [np.full_like(output, np.nan) for output in outputs]
+      trainer.backward(nowhere if len(nowhere) > 1 else nowhere[0])
+      trainer.zero_gradients()
   outputs = as_list(trainer.forward(**data_of(problem)))
   result = Result(outputs)
   if problem.output_gradients is not None:
