@@ -396,11 +396,10 @@ static void one_round(task *t) {
 /*
  * Swift hides references from searches for leaks, in bits of the pointer; that the heap stops
  * growing is what can be seen from outside. Large blocks are mapped one by one, so both counts are
- * taken. On a busy machine a thread may hold a block somewhat longer; what is left behind is so every
- * time.
+ * taken.
  */
 static void rounds_leave_no_memory_behind(void) {
-  enum { ROUNDS = 100, ATTEMPTS = 5 };
+  enum { ROUNDS = 100 };
   task t;
   make_task(&t, 2);
   one_round(&t);
@@ -408,14 +407,11 @@ static void rounds_leave_no_memory_behind(void) {
   check_skip("memory left behind", "the address sanitizer has an allocator of its own");
 #else
   for (int i = 0; i < ROUNDS; i++) one_round(&t); /* until the allocator has settled */
-  double grown = INFINITY;
-  for (int attempt = 0; attempt < ATTEMPTS && grown >= 64.0 * ROUNDS; attempt++) {
-    struct mallinfo2 before = mallinfo2();
-    for (int i = 0; i < ROUNDS; i++) one_round(&t);
-    struct mallinfo2 after = mallinfo2();
-    grown = (double)after.uordblks + (double)after.hblkhd - (double)before.uordblks -
-            (double)before.hblkhd;
-  }
+  struct mallinfo2 before = mallinfo2();
+  for (int i = 0; i < ROUNDS; i++) one_round(&t);
+  struct mallinfo2 after = mallinfo2();
+  double grown = (double)after.uordblks + (double)after.hblkhd - (double)before.uordblks -
+                 (double)before.hblkhd;
   CHECK_SAYING(grown < 64.0 * ROUNDS, "%g bytes a round", grown / ROUNDS);
 #endif
 }
