@@ -86,6 +86,8 @@ def test_attention_with_any_number_of_threads(name: str) -> None:
   one = library.train(problem, "threads=1")
   for threads in (2, 3):
     library.assert_same_bits(one, library.train(problem, f"threads={threads}"))
+  if "return_weights" not in problem.network.notation:  # they can have no loss
+    library.assert_same_bits(library.learn(problem, 1), library.learn(problem, 2))
 
 
 def test_a_row_of_attention_does_not_depend_on_its_neighbours() -> None:
@@ -315,8 +317,10 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
   )
   library.assert_same_bits(library.run(problem, threads=1), library.run(problem, threads=2))
   one = library.train(problem, "threads=1")
+  learned = library.learn(problem, threads=1)
   for threads in (2, 3):
     library.assert_same_bits(one, library.train(problem, f"threads={threads}"))
+    library.assert_same_bits(learned, library.learn(problem, threads))
 
 
 def test_a_row_does_not_depend_on_its_neighbours() -> None:

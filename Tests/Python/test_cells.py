@@ -107,6 +107,7 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
   library.assert_same_bits(library.run(problem, threads=1), library.run(problem, threads=2))
   one, two = (library.train(problem, f"seed=3, threads={threads}") for threads in (1, 2))
   library.assert_same_bits(one, two)
+  library.assert_same_bits(library.learn(problem, 1), library.learn(problem, 2))
 
 
 WINDOWED = {

@@ -248,7 +248,7 @@ for lengths in (None, random.integers(8, 14, 130)):
 
 @pytest.mark.parametrize("blas", ["off", "on"])
 def test_large_weights_give_the_same_bits_for_any_number_of_threads(blas: str) -> None:
-  """Few threads take two shards of 32 rows at a time; the sums stay those of each."""
+  """One thread takes more rows at a time than several, and lengths are shared among several."""
   environment = {**os.environ, "REFRAIN_BLAS": blas}
   subprocess.run([sys.executable, "-c", LARGE_WEIGHTS], env=environment, check=True)
 

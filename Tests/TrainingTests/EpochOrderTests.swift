@@ -4,29 +4,6 @@ import Testing
 
 @testable import Engine
 
-/// Ids [count, 100] with lengths of 1 … 100 that follow from the row, or with none.
-private func withBatch(_ count: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void) throws
-{
-  try withBatch(
-    (0..<count).map { 1 + $0 * 37 % 100 }, timesteps: 100, hasLengths: hasLengths, body)
-}
-
-private func withBatch(
-  _ lengths: [Int], timesteps: Int, hasLengths: Bool = true, _ body: (Batch) throws -> Void
-) throws {
-  let model = try Model(notation: "Embedding(5, 2) -> RNN(2)", seed: 1)
-  var ids = [Int32](repeating: 1, count: max(1, lengths.count * timesteps))
-  let shape = try #require(Shape([lengths.count, timesteps]))
-  try ids.withUnsafeMutableBytes { ids in
-    try lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
-      let view = TensorView(
-        name: ArrayName("x"), base: ids.baseAddress!, type: .ids, shape: shape,
-        lengths: hasLengths ? lengths.baseAddress : nil)
-      try body(Batch([view], model))
-    }
-  }
-}
-
 private func order(_ batch: Batch, _ size: Int, bucketed: Bool = true, epoch: Int = 0) throws
   -> [Int]
 {
@@ -96,22 +73,6 @@ private func cost(_ order: [Int], _ batch: Batch, _ size: Int) -> Int {
     try withBatch(300, hasLengths: false) { batch in
       let (bucketed, plain) = (try order(batch, 16), try order(batch, 16, bucketed: false))
       #expect(bucketed == plain)
-    }
-  }
-}
-
-@Suite struct LengthSorterTests {
-  @Test func longestFirstAndOthersInOrder() throws {
-    var sorter = LengthSorter()
-    for lengths in [[3, 0, 3, 5, 1, 5], [2], [0, 0, 0], [1, 9, 4, 9]] {
-      try withBatch(lengths, timesteps: 9) { batch in
-        let expected = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
-        let order = try sorter.order(of: batch)
-        let sorted = UnsafeBufferPointer(start: order.rows, count: lengths.count)
-        #expect(Array(sorted) == expected)
-        let numbers = UnsafeBufferPointer(start: order.numbers, count: lengths.count)
-        #expect(Array(numbers) == expected)
-      }
     }
   }
 }

@@ -16,11 +16,10 @@ struct Decoding: Work {
   let options: GenerationOptions
   let arrays: GeneratedArrays
   let memories: [DecodingMemory]
-  let shards: Int
+  let shards: Shards
 
   func perform(task shard: Int, worker: Int) {
-    let rows = Shards.range(shard, of: shards, batch: batch.count)
-    var walk = DecodingWalk(self, rows, memories[worker], worker: worker)
+    var walk = DecodingWalk(self, shards[shard], memories[worker], worker: worker)
     if options.beams > 1 { walk.searchBeams() } else { walk.chooseIDs() }
   }
 

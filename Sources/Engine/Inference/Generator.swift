@@ -181,16 +181,17 @@ final class Generator {
     let rows = try Int.product(batch.count, beams, of: "beams")
     let plan = try executor.prepare(batch: rows, timesteps: batch.timesteps)
     executor.setFullness(plan) { batch.inputs[$0].isFull }
-    let shards = Shards.count(batch: batch.count, largest: shardRows)
+    var shards = Shards(largest: shardRows, threads: executor.pool.threads)
+    shards.divide(rows: batch.count)
     // Any of the threads may take any of several shards.
-    let memories = try (0..<(shards > 1 ? executor.pool.threads : 1)).map { _ in
+    let memories = try (0..<(shards.count > 1 ? executor.pool.threads : 1)).map { _ in
       try DecodingMemory(
         self, options, rows: min(batch.count, shardRows),
         // What is chosen last is not fed.
         steps: prompts.timesteps - 1 + options.maxLength)
     }
     executor.pool.run(
-      tasks: shards,
+      tasks: shards.count,
       Decoding(
         generator: self, plan: plan, batch: batch, prompts: prompts, options: options,
         arrays: arrays, memories: memories, shards: shards))

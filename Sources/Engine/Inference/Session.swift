@@ -67,19 +67,16 @@ public final class Session {
     }
     try checkOutputs(outputs, model, batch)
     guard batch.count > 0 else { return }
-    let plan = try batches.prepare(batch)
     try batch.sortByLength(&sorter)
-    batches.forEachShard(
-      of: batch.count, plan, Executor.Settings(), Run(batch: batch, outputs: outputs))
+    let plan = try batches.prepare(batch)
+    batches.forEachShard(plan, Executor.Settings(), Run(batch: batch, outputs: outputs))
   }
 
   private struct Run: ShardWork {
     let batch: Batch
     let outputs: [TensorView]
 
-    func perform(
-      _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-    ) {
+    func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
       let local = 0..<rows.count
       batch.load(rows, at: 0, plan, pass)
       executor.forward(local, plan, pass)

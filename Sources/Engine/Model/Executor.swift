@@ -1,24 +1,21 @@
 // Executor.swift — takes batches through a model, forward and backward
 //
-// The rows of a batch are divided into shards. A task is a shard, or two, that goes through all layers on one
-// thread, in a small workspace that the thread reuses for the next task, so that it stays in the cache. A
-// training step whose loss is known goes backward with each task at once, and tasks add to the parameters'
-// gradients in their order. Where forward has to wait for what comes back, or no thread has a second task,
-// all shards share one workspace and threads meet between forward, backward and the gradients. Both ways
-// form the same sums.
+// The rows of a batch are divided into shards. A shard goes through all layers on one thread, in a small
+// workspace that the thread reuses for the next one, so that it stays in the cache. A training step whose loss
+// is known goes backward with each shard at once, and shards add to the parameters' gradients in their order.
+// Where forward has to wait for what comes back, or there are not two shards for every thread, all share one
+// workspace and threads meet between forward, backward and the gradients. Both ways form the same sums.
 
 import Kernels
 
-/// What is done with each shard of a batch, or with two that follow each other.
+/// What is done with the rows of each shard of a batch.
 protocol ShardWork {
-  /// - Parameter rows: of all these shards.
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass)
 }
 
 /// Where the rows of a batch lie.
 enum Division {
-  /// Each thread has a workspace for one task.
+  /// Each thread has a workspace for one shard.
   case byShard
   /// All rows lie in one workspace, where they stay until the next pass.
   case together
@@ -29,8 +26,8 @@ final class Executor {
   let model: Model
   let isTraining: Bool
   let pool: WorkerPool
-  let shardRows: Int
-  private let joinsShards: Bool
+  /// Of the last batch.
+  private(set) var shards: Shards
   /// Along which input the model is walked, if it is.
   let walk: Walk?
   private var plans: [Plan.Key: Plan] = [:]
@@ -51,56 +48,29 @@ final class Executor {
     self.model = model
     self.isTraining = isTraining
     self.pool = pool
-    self.shardRows = shardRows ?? Shards.largest(for: model.graph)
-    joinsShards = shardRows == nil && Shards.areJoined(for: model.graph)
+    shards = Shards(
+      largest: shardRows ?? Shards.largest(for: model.graph), threads: pool.threads)
     self.walk = walk
   }
 
   private var graph: Graph { model.graph }
   private var workspaces: Int { division == .together ? 1 : pool.threads }
 
-  func shardCount(_ batch: Int) -> Int { Shards.count(batch: batch, largest: shardRows) }
-  func rows(ofShard shard: Int, batch: Int) -> Range<Int> {
-    Shards.range(shard, of: shardCount(batch), batch: batch)
-  }
+  /// Divides a batch into shards, which stay those of the executor until the next one.
+  func divide(_ batch: Batch) { shards.divide(batch) }
 
-  private func rows(of shards: Range<Int>, batch: Int) -> Range<Int> {
-    let last = rows(ofShard: shards.upperBound - 1, batch: batch)
-    return rows(ofShard: shards.lowerBound, batch: batch).lowerBound..<last.upperBound
-  }
-
-  /// How many shards a task takes: two, if there are enough for all threads.
-  private func shardsPerTask(_ batch: Int) -> Int {
-    let shards = shardCount(batch)
-    return joinsShards && shards % 2 == 0 && shards / 2 >= pool.threads ? 2 : 1
-  }
-
-  /// How many tasks the shards of a batch make.
-  func taskCount(_ batch: Int) -> Int { shardCount(batch) / shardsPerTask(batch) }
-
-  /// The shards of a task, with their rows in the batch and in the workspace.
-  func forEachShard(
-    in shards: Range<Int>, of batch: Int,
-    _ body: (_ shard: Int, _ rows: Range<Int>, _ place: Range<Int>) -> Void
-  ) {
-    let first = division == .together ? 0 : rows(of: shards, batch: batch).lowerBound
-    for shard in shards {
-      let rows = rows(ofShard: shard, batch: batch)
-      body(shard, rows, rows.lowerBound - first..<rows.upperBound - first)
-    }
-  }
-
-  /// Where the workspace has a task's rows.
+  /// Where the workspace has a shard's rows.
   func place(_ rows: Range<Int>) -> Range<Int> {
     division == .together ? rows : 0..<rows.count
   }
 
   // MARK: Shapes
 
-  /// Gets everything ready for a batch: packed weights, plan, memory, and which timesteps may not
+  /// Gets everything ready for a batch: packed weights, shards, plan, memory, and which timesteps may not
   /// count.
   func prepare(_ batch: Batch, _ division: Division = .byShard) throws -> Plan {
     try model.prepareWeights(isTraining ? .training : .inference)
+    divide(batch)
     let plan = try prepare(batch: batch.count, timesteps: batch.timesteps, division)
     setFullness(plan) { batch.inputs[$0].isFull }
     return plan
@@ -108,7 +78,7 @@ final class Executor {
 
   /// Makes the plan for a shape the current one, and has memory for it.
   func prepare(batch: Int, timesteps: [Int], _ division: Division = .byShard) throws -> Plan {
-    let rows = division == .together ? batch : min(batch, shardsPerTask(batch) * shardRows)
+    let rows = division == .together ? batch : min(batch, shards.largest)
     if let current, self.division == division, current.key.timesteps == timesteps,
       current.key.capacity >= rows
     {
@@ -127,8 +97,7 @@ final class Executor {
     // Who asked goes on to use the array for other timesteps.
     let key = Plan.Key(capacity: key.capacity, timesteps: key.timesteps.map { $0 })
     let plan = try Plan(
-      model, key, isTraining: isTraining, rowsPerCall: joinsShards ? 2 * shardRows : shardRows,
-      walk: walk)
+      model, key, isTraining: isTraining, rowsPerCall: shards.largest, walk: walk)
     if plans.count >= Self.maximumPlans { plans.removeAll() }
     plans[key] = plan
     return plan
@@ -213,40 +182,33 @@ final class Executor {
       stateGradients: settings.stateGradients)
   }
 
-  /// Does work for all shards of a batch, whose rows lie at `place`.
+  /// Does work for all shards of the batch that was prepared, whose rows lie at `place`.
   ///
   /// - Parameter lastFirst: for the way back, which finds the last shard's tape still near.
   func forEachShard(
-    of batch: Int, _ plan: Plan, _ settings: Settings, lastFirst: Bool = false,
-    _ work: some ShardWork
+    _ plan: Plan, _ settings: Settings, lastFirst: Bool = false, _ work: some ShardWork
   ) {
-    let tasks = taskCount(batch)
     turnstiles.reset(plan.gradientTasks.count)
     pool.run(
-      tasks: tasks,
+      tasks: shards.count,
       ShardTasks(
-        executor: self, batch: batch, tasks: tasks, shardsPerTask: shardsPerTask(batch), plan: plan,
-        settings: settings, lastFirst: lastFirst, work: work))
+        executor: self, shards: shards, plan: plan, settings: settings, lastFirst: lastFirst,
+        work: work))
   }
 
   private struct ShardTasks<W: ShardWork>: Work {
     let executor: Executor
-    let batch: Int
-    let tasks: Int
-    let shardsPerTask: Int
+    let shards: Shards
     let plan: Plan
     let settings: Settings
     let lastFirst: Bool
     let work: W
 
     func perform(task: Int, worker: Int) {
-      let first = (lastFirst ? tasks - 1 - task : task) * shardsPerTask
-      let shards = first..<first + shardsPerTask
-      let rows = executor.rows(of: shards, batch: batch)
+      let rows = shards[lastFirst ? shards.count - 1 - task : task]
       let firstRow = executor.division == .together ? 0 : rows.lowerBound
       work.perform(
-        shards, rows, executor, plan,
-        executor.pass(plan, worker: worker, firstRow: firstRow, settings))
+        rows, executor, plan, executor.pass(plan, worker: worker, firstRow: firstRow, settings))
     }
   }
 
@@ -303,11 +265,11 @@ final class Executor {
     }
   }
 
-  /// Adds the parameters' gradients of some shards, each after those of the shards before them.
-  func addGradients(_ shards: Range<Int>, rows: Int, _ plan: Plan, _ pass: Pass) {
+  /// Adds the parameters' gradients of a shard, each after those of the rows before it.
+  func addGradients(_ rows: Range<Int>, _ plan: Plan, _ pass: Pass) {
     for (index, task) in plan.gradientTasks.enumerated() {
-      turnstiles.pass(index, as: shards) {
-        plan.runs[task.run].addGradients(task: task.task, batch: rows, pass)
+      turnstiles.pass(index, as: rows) {
+        plan.runs[task.run].addGradients(task: task.task, batch: rows.count, pass)
       }
     }
   }

@@ -5,42 +5,6 @@
 
 import Kernels
 
-/// How the rows of a batch are divided: a shard goes through the whole model on one thread.
-///
-/// The division depends on the model and the batch alone, never on the number of threads, so that
-/// every number of threads forms the same sums. Shards of one batch are of nearly the same size, and
-/// there is one or an even number of them. Whether a thread takes one or two at a time does depend on the
-/// threads, and changes no sum: a row is computed alone, a gradient is one chain over all rows, and
-/// losses are summed for each shard.
-enum Shards {
-  /// Rows of a shard at the most. Small models stay small enough for the cache; a large recurrent
-  /// weight, which every timestep reads again, is worth sharing among more rows.
-  static func largest(for graph: Graph) -> Int { largestWeight(graph) <= 1 << 16 ? 8 : 32 }
-
-  /// Whether a thread takes two shards at a time where it can: a weight of a megabyte or more, which
-  /// hardly fits a second-level cache beside the rest, is then read once for both. Not with OpenBLAS, whose
-  /// sums depend on how many rows it gets.
-  static func areJoined(for graph: Graph) -> Bool {
-    !BLAS.isWanted && largestWeight(graph) >= 1 << 18
-  }
-
-  private static func largestWeight(_ graph: Graph) -> Int {
-    graph.nodes.flatMap(\.layer.parameters).filter { $0.name.hasPrefix("weight_hh") }
-      .map { $0.shape.reduce(1, *) }.max() ?? 0
-  }
-
-  static func count(batch: Int, largest: Int) -> Int {
-    let count = (batch - 1) / largest + 1
-    return count > 1 ? count + count % 2 : count
-  }
-
-  static func range(_ shard: Int, of count: Int, batch: Int) -> Range<Int> {
-    let (size, more) = batch.quotientAndRemainder(dividingBy: count)
-    let start = shard * size + min(shard, more)
-    return start..<start + size + (shard < more ? 1 : 0)
-  }
-}
-
 final class Plan {
   struct Key: Hashable {
     let capacity: Int

@@ -64,14 +64,13 @@ struct Evaluation {
     _ batch: Batch, _ targets: Targets, _ sums: inout BatchSums, _ collect: Collector?
   ) throws -> LossSums {
     let plan = try executor.prepare(batch)
-    let shards = executor.shardCount(batch.count)
-    var collected = [[CollectedItem]](repeating: [], count: collect == nil ? 0 : shards)
+    var collected = [[CollectedItem]](repeating: [], count: collect == nil ? 0 : batch.count)
     sums.total.clear()
     let scales = sums.scales
-    sums.addShards(shards) { results in
+    sums.addRows(batch.count) { results in
       collected.withUnsafeMutableBufferPointer { collected in
         executor.forEachShard(
-          of: batch.count, plan, Executor.Settings(),
+          plan, Executor.Settings(),
           MeasureWork(
             objective: objective, batch: batch, targets: targets, scales: scales, sums: results,
             collected: collected, size: objective.first.shape.lastAxis))
@@ -90,39 +89,33 @@ struct Evaluation {
   }
 }
 
-/// What a thread does with shards: the forward pass, their losses, and a copy of what counts.
+/// What a thread does with a shard: the forward pass, their losses, and a copy of what counts.
 private struct MeasureWork: ShardWork {
   let objective: Objective
   let batch: Batch
   let targets: Targets
   let scales: [Double]
-  /// One per shard; of what is collected, none if nobody asks.
+  /// One per row; of what is collected, none if nobody asks.
   let sums: UnsafeMutableBufferPointer<LossSums>
   let collected: UnsafeMutableBufferPointer<[CollectedItem]>
   /// Elements of an item.
   let size: Int
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
     batch.load(rows, at: 0, plan, pass)
     executor.forward(0..<rows.count, plan, pass)
-    executor.forEachShard(in: shards, of: batch.count) { shard, own, place in
-      measure(shard, place, firstRow: own.lowerBound, plan, pass)
-    }
+    for (local, row) in rows.enumerated() { measure(row, at: local, plan, pass) }
   }
 
-  private func measure(
-    _ shard: Int, _ place: Range<Int>, firstRow: Int, _ plan: Plan, _ pass: Pass
-  ) {
+  private func measure(_ row: Int, at local: Int, _ plan: Plan, _ pass: Pass) {
+    sums[row].clear()
     objective.evaluate(
-      into: &sums[shard], place, firstRow: firstRow, targets, scales: scales, batch, plan, pass,
+      addingTo: &sums[row], row, at: local, targets, scales: scales, batch, plan, pass,
       writesGradients: false)
-    objective.divisors(into: &sums[shard], place, firstRow: firstRow, targets, batch, plan, pass)
+    objective.addDivisors(to: &sums[row], row, at: local, targets, batch, plan, pass)
     guard !collected.isEmpty else { return }
-    objective.forEachResult(place, firstRow: firstRow, targets, batch, plan, pass) {
-      y, target, weight in
-      collected[shard].append(
+    objective.forEachResult(row, at: local, targets, batch, plan, pass) { y, target, weight in
+      collected[row].append(
         CollectedItem(
           y: Array(UnsafeBufferPointer(start: y, count: size)),
           target: CollectedTarget(target, size: size), weight: weight))

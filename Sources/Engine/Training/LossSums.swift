@@ -2,7 +2,7 @@
 //
 // Training makes them for every batch, so there are ways to make them again in the same memory.
 
-/// Sums over items, from which a loss and an accuracy follow. Shards are added in their order.
+/// Sums over items, from which a loss and an accuracy follow. Rows are added in their order.
 struct LossSums: Equatable {
   /// For each output with a loss, the sum of its items' losses, times its weight, and what it is
   /// divided by; 0 and 0 behind them.
@@ -51,12 +51,10 @@ struct LossSums: Equatable {
 
 /// A batch's sums, in memory that the next batch uses again.
 struct BatchSums {
-  /// One per shard, each written by the thread that has the shard.
-  private(set) var shards: [LossSums] = []
+  /// One per row, each written by the thread that has the row.
+  private var rows: [LossSums] = []
   /// Of the whole batch.
   var total: LossSums
-  /// Of one shard, before its loss is known.
-  var part: LossSums
   /// For each output with a loss, what its gradients are multiplied by.
   var scales: [Double]
   private let outputs: Int
@@ -64,17 +62,13 @@ struct BatchSums {
   init(outputs: Int) {
     self.outputs = outputs
     total = LossSums(outputs: outputs)
-    part = total
     scales = [Double](repeating: 0, count: outputs)
   }
 
-  /// Adds the part to the total.
-  mutating func addPart() { total += part }
-
-  /// Lets `body` set the sums of the first `count` shards, and adds them to the total in their order.
-  mutating func addShards(_ count: Int, _ body: (UnsafeMutableBufferPointer<LossSums>) -> Void) {
-    while shards.count < count { shards.append(LossSums(outputs: outputs)) }
-    shards.withUnsafeMutableBufferPointer { body($0) }
-    for index in 0..<count { total += shards[index] }
+  /// Lets `body` set the sums of so many rows, and adds them to the total in their order.
+  mutating func addRows(_ count: Int, _ body: (UnsafeMutableBufferPointer<LossSums>) -> Void) {
+    while rows.count < count { rows.append(LossSums(outputs: outputs)) }
+    rows.withUnsafeMutableBufferPointer { body($0) }
+    for index in 0..<count { total += rows[index] }
   }
 }

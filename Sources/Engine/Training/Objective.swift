@@ -215,24 +215,23 @@ struct Objective {
     }
   }
 
-  /// Sets what each output's sums are divided by, for rows whose forward pass has run, or of which the
+  /// Adds what each output's sums are divided by, of a row whose forward pass has run, or of which the
   /// workspace has what counts in the inputs, if that is enough.
   ///
-  /// - Parameter firstRow: the batch row of the workspace's row `rows.lowerBound`.
-  func divisors(
-    into sums: inout LossSums, _ rows: Range<Int>, firstRow: Int, _ targets: Targets,
-    _ batch: Batch, _ plan: Plan, _ pass: Pass
+  /// - Parameters:
+  ///   - row: of the batch.
+  ///   - local: the same row in the workspace.
+  func addDivisors(
+    to sums: inout LossSums, _ row: Int, at local: Int, _ targets: Targets, _ batch: Batch,
+    _ plan: Plan, _ pass: Pass
   ) {
     for (index, output) in outputs.enumerated() {
       var total = 0.0
-      for local in rows {
-        let row = firstRow + local - rows.lowerBound
-        forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
-          target, weight, _ in
-          total += weight * output.loss.weight(of: target)
-        }
+      forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
+        target, weight, _ in
+        total += weight * output.loss.weight(of: target)
       }
-      sums.divisors[index] = total * output.loss.elementsPerItem(outputSize: output.shape.lastAxis)
+      sums.divisors[index] += total * output.loss.elementsPerItem(outputSize: output.shape.lastAxis)
     }
   }
 
@@ -283,14 +282,15 @@ struct Objective {
 
   // MARK: Loss and gradient
 
-  /// Sets the losses, times their weights, of rows whose forward pass has run; with `writesGradients`,
+  /// Adds the losses, times their weights, of a row whose forward pass has run; with `writesGradients`,
   /// writes the outputs' gradients, which were zero. The sums' divisors are left as they are.
   ///
   /// - Parameters:
-  ///   - firstRow: the batch row of the workspace's row `rows.lowerBound`.
+  ///   - row: of the batch.
+  ///   - local: the same row in the workspace.
   ///   - scales: for each output with a loss, what the gradients are multiplied by.
   func evaluate(
-    into sums: inout LossSums, _ rows: Range<Int>, firstRow: Int, _ targets: Targets,
+    addingTo sums: inout LossSums, _ row: Int, at local: Int, _ targets: Targets,
     scales: [Double], _ batch: Batch, _ plan: Plan, _ pass: Pass, writesGradients: Bool
   ) {
     var (correct, decisions) = (0.0, 0.0)
@@ -299,42 +299,36 @@ struct Objective {
       let size = output.shape.lastAxis
       let scale = scales[index]
       var loss = 0.0
-      for local in rows {
-        let row = firstRow + local - rows.lowerBound
-        let x = pass.pointer(output.usesLogits ? place.logits : place.values, row: local)
-        let gradients = writesGradients ? pass.pointer(place.gradients, row: local) : nil
-        forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
-          target, weight, offset in
-          loss += output.loss.item(
-            x + offset, size: size, target, sampleWeight: weight,
-            gradient: gradients.map { $0 + offset }, scale: scale)
-          if output.loss.isClassification, output.loss.weight(of: target) > 0 {
-            let (right, of) = output.loss.correct(x + offset, size: size, target)
-            correct += weight * right
-            decisions += weight * of
-          }
+      let x = pass.pointer(output.usesLogits ? place.logits : place.values, row: local)
+      let gradients = writesGradients ? pass.pointer(place.gradients, row: local) : nil
+      forEachItem(output, targets.views[index], targets, row, local, batch, plan, pass) {
+        target, weight, offset in
+        loss += output.loss.item(
+          x + offset, size: size, target, sampleWeight: weight,
+          gradient: gradients.map { $0 + offset }, scale: scale)
+        if output.loss.isClassification, output.loss.weight(of: target) > 0 {
+          let (right, of) = output.loss.correct(x + offset, size: size, target)
+          correct += weight * right
+          decisions += weight * of
         }
       }
-      sums.losses[index] = loss * output.weight
+      sums.losses[index] += loss * output.weight
     }
-    sums.correct = correct
-    sums.decisions = decisions
+    sums.correct += correct
+    sums.decisions += decisions
   }
 
-  /// Visits what metrics are made of: each counted item of the first output with a loss.
+  /// Visits what metrics are made of: each counted item of a row, of the first output with a loss.
   func forEachResult(
-    _ rows: Range<Int>, firstRow: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan,
-    _ pass: Pass, _ body: (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void
+    _ row: Int, at local: Int, _ targets: Targets, _ batch: Batch, _ plan: Plan, _ pass: Pass,
+    _ body: (_ y: Values, _ target: Loss.ItemTarget, _ weight: Double) -> Void
   ) {
     guard let output = outputs.first else { return }
     let place = plan.places[output.value]
-    for local in rows {
-      let row = firstRow + local - rows.lowerBound
-      let y = pass.pointer(place.values, row: local)
-      forEachItem(output, targets.views[0], targets, row, local, batch, plan, pass) {
-        target, weight, offset in
-        if output.loss.weight(of: target) > 0 { body(y + offset, target, weight) }
-      }
+    let y = pass.pointer(place.values, row: local)
+    forEachItem(output, targets.views[0], targets, row, local, batch, plan, pass) {
+      target, weight, offset in
+      if output.loss.weight(of: target) > 0 { body(y + offset, target, weight) }
     }
   }
 }

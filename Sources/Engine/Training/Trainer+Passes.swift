@@ -26,7 +26,7 @@ extension Trainer {
     let plan = try runForwardTogether()
     pending = .done(plan)
     executor.forEachShard(
-      of: batch.count, plan, settings(), OutputWork(batch: batch, outputs: outputs))
+      plan, settings(), OutputWork(batch: batch, outputs: outputs))
   }
 
   private func forwardInWindows(into outputs: [TensorView]) throws {
@@ -35,7 +35,7 @@ extension Trainer {
     try forwardWindows { _, plan, settings in
       guard !outputs.isEmpty else { return }
       executor.forEachShard(
-        of: batch.count, plan, settings, OutputWork(batch: batch, outputs: outputs))
+        plan, settings, OutputWork(batch: batch, outputs: outputs))
     }
     pending = .inWindows
   }
@@ -68,6 +68,7 @@ extension Trainer {
   }
 
   private func deferForward() throws {
+    executor.divide(batch)
     // Whether there is memory for it is known at once.
     _ = try executor.prepare(batch, division)
     passes += 1
@@ -76,15 +77,15 @@ extension Trainer {
 
   private func runForwardTogether() throws -> Plan {
     let plan = try executor.prepare(batch, .together)
-    executor.forEachShard(of: batch.count, plan, settings(), ForwardWork(batch: batch))
+    executor.forEachShard(plan, settings(), ForwardWork(batch: batch))
     return plan
   }
 
-  /// How a batch is taken whose forward pass was deferred. With one task, a thread reuses no workspace, and
+  /// How a batch is taken whose forward pass was deferred. With one shard, a thread reuses no workspace, and
   /// would only wait for the others at every gradient. Gradients that are there already could not be had
   /// again, should the loss of a later shard not be finite.
   private var division: Division {
-    executor.taskCount(batch.count) > executor.pool.threads && !hasGradients
+    executor.shards.count >= 2 * executor.pool.threads && !hasGradients
       && objective.map(\.dividesBeforeForward) ?? false ? .byShard : .together
   }
 
@@ -112,7 +113,7 @@ extension Trainer {
     pending = nil
     func run(_ plan: Plan, _ settings: Executor.Settings) {
       executor.forEachShard(
-        of: batch.count, plan, settings, lastFirst: true,
+        plan, settings, lastFirst: true,
         BackwardWork(
           batch: batch, outputGradients: outputGradients,
           inputGradients: InputGradients(views: inputGradients)))
@@ -175,16 +176,17 @@ extension Trainer {
     _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings
   ) {
     batchSums.total.clear()
-    for shard in 0..<executor.shardCount(batch.count) {
-      let rows = executor.rows(ofShard: shard, batch: batch.count)
+    let shards = executor.shards
+    for rows in (0..<shards.count).lazy.map({ shards[$0] }) {
       let place = executor.place(rows)
       let pass = executor.pass(plan, worker: 0, firstRow: rows.lowerBound, settings)
       if executor.division == .byShard {
         batch.loadValidity(rows, at: place.lowerBound, plan, pass)
       }
-      objective.divisors(
-        into: &batchSums.part, place, firstRow: rows.lowerBound, targets, batch, plan, pass)
-      batchSums.addPart()
+      for (row, local) in zip(rows, place) {
+        objective.addDivisors(
+          to: &batchSums.total, row, at: local, targets, batch, plan, pass)
+      }
     }
   }
 
@@ -203,7 +205,7 @@ extension Trainer {
     }
   }
 
-  /// Forward, losses and backward of one task after the other, with the parameters' gradients.
+  /// Forward, losses and backward of one shard after the other, with the parameters' gradients.
   ///
   /// - Returns: false, and no gradients, if the loss is not finite. Taken together, the batch shows where.
   private func takeRoundTrips(
@@ -216,9 +218,9 @@ extension Trainer {
     objective.fused.withUnsafeBufferPointer { fused in
       var settings = settings
       settings.fused = fused.baseAddress
-      addShards(objective, targets, inputGradients) { loss in
+      addLosses(objective, targets, inputGradients) { loss in
         executor.forEachShard(
-          of: batch.count, plan, settings,
+          plan, settings,
           RoundTripWork(forward: ForwardWork(batch: batch), loss: loss))
       }
     }
@@ -239,22 +241,22 @@ extension Trainer {
     _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings,
     into inputGradients: [TensorView?]
   ) throws {
-    addShards(objective, targets, inputGradients) { loss in
-      executor.forEachShard(of: batch.count, plan, settings, lastFirst: true, loss)
+    addLosses(objective, targets, inputGradients) { loss in
+      executor.forEachShard(plan, settings, lastFirst: true, loss)
     }
     guard batchSums.total.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
   }
 
   /// Adds to the batch's losses what work on its shards makes of them.
-  private func addShards(
+  private func addLosses(
     _ objective: Objective, _ targets: Targets, _ inputGradients: [TensorView?],
     _ body: (LossWork) -> Void
   ) {
     let scales = batchSums.scales
-    batchSums.addShards(executor.shardCount(batch.count)) { shards in
+    batchSums.addRows(batch.count) { sums in
       body(
         LossWork(
-          objective: objective, batch: batch, targets: targets, scales: scales, sums: shards,
+          objective: objective, batch: batch, targets: targets, scales: scales, sums: sums,
           inputGradients: InputGradients(views: inputGradients)))
     }
   }

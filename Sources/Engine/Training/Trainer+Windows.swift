@@ -116,8 +116,7 @@ extension Trainer {
   private func forward(_ window: Int, size: Int) throws -> Plan {
     batch.show(from: window * size, timesteps: size)
     let plan = try executor.prepare(batch, .together)
-    executor.forEachShard(
-      of: batch.count, plan, windowSettings(window), ForwardWork(batch: batch))
+    executor.forEachShard(plan, windowSettings(window), ForwardWork(batch: batch))
     return plan
   }
 
@@ -177,12 +176,13 @@ extension Trainer {
     var window = LossSums(outputs: model.outputCount)
     try forwardWindows { _, plan, settings in
       let pass = executor.pass(plan, worker: 0, firstRow: 0, settings)
-      objective.divisors(
-        into: &window, 0..<batch.count, firstRow: 0, targets, batch, plan, pass)
-      divisors += window
-      objective.evaluate(
-        into: &window, 0..<batch.count, firstRow: 0, targets, scales: batchSums.scales, batch, plan,
-        pass, writesGradients: false)
+      window.clear()
+      for row in 0..<batch.count {
+        objective.addDivisors(to: &divisors, row, at: row, targets, batch, plan, pass)
+        objective.evaluate(
+          addingTo: &window, row, at: row, targets, scales: batchSums.scales, batch, plan, pass,
+          writesGradients: false)
+      }
       guard window.losses.allSatisfy(\.isFinite) else { throw notFinite("the loss", plan) }
     }
     objective.applyReductions(to: &divisors)

@@ -1,7 +1,7 @@
 // TrainingWork.swift — what threads do in a training step
 //
 // The trainer says what is to be done and in which order; here is what one thread does with
-// shards of a batch, or with one piece of the parameters.
+// a shard of a batch, or with one piece of the parameters.
 
 import Kernels
 
@@ -9,9 +9,7 @@ import Kernels
 struct ForwardWork: ShardWork {
   let batch: Batch
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
     let place = executor.place(rows)
     batch.load(rows, at: place.lowerBound, plan, pass)
     executor.forward(place, plan, pass)
@@ -23,9 +21,7 @@ struct OutputWork: ShardWork {
   let batch: Batch
   let outputs: [TensorView]
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
     copyOutputs(outputs, rows, of: batch, firstRow: rows.lowerBound, plan, pass)
   }
 }
@@ -36,9 +32,7 @@ struct BackwardWork: ShardWork {
   let outputGradients: [TensorView]
   let inputGradients: InputGradients
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
     executor.clearGradients(rows, plan, pass)
     for (index, view) in outputGradients.enumerated() {
       let place = plan.outputs[index]
@@ -59,36 +53,33 @@ struct LossWork: ShardWork {
   let batch: Batch
   let targets: Targets
   let scales: [Double]
-  /// One per shard.
+  /// One per row.
   let sums: UnsafeMutableBufferPointer<LossSums>
   let inputGradients: InputGradients
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
     let place = executor.place(rows)
     executor.clearGradients(place, plan, pass)
-    executor.forEachShard(in: shards, of: batch.count) { shard, own, part in
+    for (row, local) in zip(rows, place) {
+      sums[row].clear()
       objective.evaluate(
-        into: &sums[shard], part, firstRow: own.lowerBound, targets, scales: scales, batch, plan,
-        pass, writesGradients: true)
+        addingTo: &sums[row], row, at: local, targets, scales: scales, batch, plan, pass,
+        writesGradients: true)
     }
     executor.backward(place, plan, pass)
     inputGradients.copy(rows, at: place.lowerBound, batch, plan, pass)
   }
 }
 
-/// The whole way of a task, from its inputs to the parameters' gradients, while the cache has it.
+/// The whole way of a shard, from its inputs to the parameters' gradients, while the cache has it.
 struct RoundTripWork: ShardWork {
   let forward: ForwardWork
   let loss: LossWork
 
-  func perform(
-    _ shards: Range<Int>, _ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass
-  ) {
-    forward.perform(shards, rows, executor, plan, pass)
-    loss.perform(shards, rows, executor, plan, pass)
-    executor.addGradients(shards, rows: rows.count, plan, pass)
+  func perform(_ rows: Range<Int>, _ executor: Executor, _ plan: Plan, _ pass: Pass) {
+    forward.perform(rows, executor, plan, pass)
+    loss.perform(rows, executor, plan, pass)
+    executor.addGradients(rows, plan, pass)
   }
 }
 

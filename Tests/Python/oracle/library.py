@@ -81,6 +81,21 @@ def train(problem: Problem, options: str = "") -> Result:
   return result
 
 
+def learn(problem: Problem, threads: int) -> Result:
+  """The loss of a fit's only step, which adds gradients shard by shard, and the parameters after it."""
+  model = model_of(problem)
+  data = data_of(problem)
+  targets = [np.zeros_like(output) for output in as_list(model.predict(**data))]
+  single = len(targets) == 1
+  history = model.fit(
+    **data, y=targets[0] if single else targets, loss="mse" if single else ["mse"] * len(targets),
+    optimizer="SGD(0.1)", epochs=1, batch_size=len(targets[0]), shuffle=False, seed=3, threads=threads,
+    verbose=0
+  )  # fmt: skip
+  parameters = {name: model.parameters[name].copy() for name in problem.parameters}
+  return Result([np.array(history["loss"])], parameters)
+
+
 def assert_same_bits(first: Result, second: Result) -> None:
   expected = second.named()
   for name, value in first.named().items():
