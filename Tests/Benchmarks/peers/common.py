@@ -180,7 +180,7 @@ def check(problem: Problem, modes: Modes) -> None:
     answer(
       f"{mode}: {ready.parameters} parameters, results of shape {results.first.shape}, "
       f"root mean square {root_mean_square(results.first):.6f} at first and "
-      f"{root_mean_square(results.last):.6f} in the end; {typical_seconds(ready):.3g} s each"
+      f"{root_mean_square(results.last):.6f} in the end; {least_seconds(ready):.3g} s each"
     )
 
 
@@ -198,18 +198,18 @@ def seconds_each(once: Callable[[], object], repetitions: int) -> float:
   return (time.perf_counter() - start) / repetitions
 
 
-def typical_seconds(ready: Ready) -> float:
-  """The median over a short while."""
+def least_seconds(ready: Ready) -> float:
+  """Of a short while, in which others may have made the rest take longer."""
   samples = [seconds_each(ready.once, 1)]
   together = max(1, int(0.01 / samples[0]))
   end = time.perf_counter() + SECONDS_TO_CHOOSE
   while time.perf_counter() < end or len(samples) < 3:
     samples.append(seconds_each(ready.once, together))
-  return float(np.median(samples[1:]))
+  return min(samples[1:])
 
 
 def serve(problem: Problem, modes: Modes) -> None:
-  times = [(typical_seconds(ready), mode, ready) for mode, ready, _ in agreeing(problem, modes)]
+  times = [(least_seconds(ready), mode, ready) for mode, ready, _ in agreeing(problem, modes)]
   if not times:
     raise Cannot("do it in any mode")
   _, mode, ready = min(times, key=lambda entry: entry[0])
