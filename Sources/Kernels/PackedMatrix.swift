@@ -113,6 +113,19 @@ public struct PackedView {
       rows: rows, columns: columns, depth: part.count, start: start)
   }
 
+  /// The view of some columns only, which begin with a panel.
+  ///
+  /// - Parameter range: begins at a multiple of `kernels.panelWidth`.
+  public func columns(_ range: Range<Int>) -> PackedView {
+    var tiles = tiles
+    tiles.base += range.lowerBound / kernels.panelWidth * tiles.vectorStride
+    var view = PackedView(depth: depth, columns: range.count, tiles: tiles)
+    view.source = source.map { $0 + range.lowerBound * sourceColumnStride }
+    view.sourceRowStride = sourceRowStride
+    view.sourceColumnStride = sourceColumnStride
+    return view
+  }
+
   /// False if OpenBLAS cannot express or compute the product. Whether it can depends on strides too,
   /// but those belong to a call's place in the program as its shape does.
   func multiplyWithBLAS(

@@ -4,7 +4,8 @@
  *   bench [--threads N] [--rounds N] [NAME …]   a table; every workload whose name starts with NAME;
  *                                               with several threads, also held against one
  *   bench --serve NAME --threads N              for comparisons: answers each line on standard
- *                                               input, a number of repetitions, with their seconds
+ *                                               input, a number of repetitions, with the seconds of
+ *                                               each; those of peak are 10⁹ operations
  *   bench --repeat NAME COUNT                   the bare repetitions, for instruction counts
  *
  * Each workload runs in a process of its own; another tells how much memory it takes. A round measures
@@ -224,17 +225,18 @@ static int report(const workload *w, int threads, int rounds) {
 
 static int serve(const char *name, int threads) {
   const workload *w = find_workload(name);
-  if (!w) fail("no such workload");
-  prepared *p = prepare(w, threads);
-  once(p);
+  if (!w && strcmp(name, "peak")) fail("no such workload");
+  prepared *p = w ? prepare(w, threads) : NULL;
+  if (p) once(p);
   puts("ready");
   fflush(stdout);
   long repetitions;
   while (scanf("%ld", &repetitions) == 1) {
-    printf("%.9f\n", sample(p, repetitions));
+    printf("%.9f\n", p ? sample(p, repetitions) : 1e9 / machine_peak(threads));
     fflush(stdout);
   }
-  release(p);
+  if (p) release(p);
+  machine_release();
   return 0;
 }
 

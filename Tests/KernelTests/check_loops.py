@@ -37,14 +37,15 @@ def functions(library):
     yield name, instructions
 
 
-def innermost_loops(instructions):
-    """What lies between a jump back and where it goes, if nothing there jumps."""
+def product_loops(instructions):
+    """What lies between a jump back and where it goes, if nothing there jumps and enough multiplies."""
     places = {address: index for index, (address, _) in enumerate(instructions)}
     for index, (_, text) in enumerate(instructions):
         jump = JUMP.match(text)
         first = places.get(int(jump[1], 16), index) if jump else index
-        body = [text for _, text in instructions[first:index]]
-        if first < index and not any(JUMP.match(line) for line in body):
+        body = instructions[first:index]
+        multiplications = sum(bool(MULTIPLICATION.match(line)) for _, line in body)
+        if multiplications >= FEWEST and not any(JUMP.match(line) for _, line in body):
             yield body
 
 
@@ -57,9 +58,8 @@ def main():
         tile = TILE.search(name or "")
         if not level or not tile:
             continue
-        for body in innermost_loops(instructions):
-            if sum(bool(MULTIPLICATION.match(line)) for line in body) < FEWEST:
-                continue
+        for loop in product_loops(instructions):
+            body = [text for _, text in loop]
             counts[level, tile[0]] += 1
             if any(ON_STACK.search(line) or line.startswith("call") for line in body):
                 faults.append(f"{level}: a loop of {name} uses the stack or calls:\n  "

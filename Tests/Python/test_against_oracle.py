@@ -323,6 +323,30 @@ def test_threads_do_not_change_a_bit(name: str) -> None:
     library.assert_same_bits(learned, library.learn(problem, threads))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_units_after_sequences_that_end(threads: int) -> None:
+  """More weights than rows take at a time: outputs and gradients are those of each sequence alone."""
+  random = np.random.default_rng(5)
+  x = random.normal(size=(19, 9, 130)).astype(np.float32)
+  lengths = random.integers(0, 10, 19)
+  model = refrain.Model("Input(130) -> Dense(1100, activation=tanh)", seed=1)
+  trainer = model.trainer(threads=threads)
+  y = trainer.forward(x, lengths=lengths)
+  dy = random.normal(size=y.shape).astype(np.float32)
+  dx = trainer.backward(dy)
+  inferred = model.predict(x, lengths=lengths, threads=threads)
+  for row, length in enumerate(lengths):
+    assert not y[row, length:].any()
+    assert not dx[row, length:].any()
+    if length == 0:
+      continue
+    alone = slice(row, row + 1), slice(length)
+    expected = trainer.forward(x[alone])
+    assert np.array_equal(y[alone], expected)
+    assert np.array_equal(inferred[alone], expected)
+    assert np.array_equal(dx[alone], trainer.backward(dy[alone]))
+
+
 def test_a_row_does_not_depend_on_its_neighbours() -> None:
   """Inference of a batch gives each row what it gets alone."""
   problem = generate.problem(

@@ -77,6 +77,9 @@ private final class DenseRun: LayerRun {
   /// The linear map's result where the activation is one that losses look behind.
   private let logits: Slot
   private let parts: GradientParts
+  /// Units whose weights a second-level cache holds. Rows that end early are no single product, and all of
+  /// them take such a part before the next.
+  private let blocks: [Range<Int>]
 
   init(_ layer: DenseLayer, _ placement: inout Placement) throws {
     guard let weights = placement.weights as? DenseWeights else {
@@ -91,39 +94,67 @@ private final class DenseRun: LayerRun {
     weight = placement.parameters("weight")
     bias = layer.usesBias ? placement.parameters("bias") : nil
     parts = GradientParts(rows: layer.units)
+    let panel = kernels.panelWidth
+    let size = max(1, Self.blockWeights / (layer.inputSize * panel)) * panel
+    blocks = stride(from: 0, to: layer.units, by: size).map {
+      $0..<min(layer.units, $0 + size)
+    }
     if placement.isTraining {
       placement.requireScratch(
         transposedProductScratch(columns: layer.inputSize, depth: .max))
     }
   }
 
+  /// Weights of such a part: 256 kB.
+  private static let blockWeights = 1 << 16
+
   /// Vectors of the last axis at one timestep.
   private var vectors: Int { output.stepWidth / layer.units }
 
+  private func forEachBlock(_ pass: Pass, _ body: (Range<Int>) -> Void) {
+    if pass.validity(output.validity) == nil {
+      body(0..<layer.units)
+    } else {
+      for block in blocks { body(block) }
+    }
+  }
+
   override func forward(_ rows: Range<Int>, _ pass: Pass) {
+    let linear = logits.isNone ? output.values : logits
+    forEachBlock(pass) { block in
+      let weight = weights.weight.view.forward.columns(block)
+      let start = weights.bias.map { ProductStart.row($0 + block.lowerBound) } ?? .zero
+      pass.forEachRun(of: rows, output) { run in
+        weight.multiply(
+          pass.pointer(input.values, run), aRowStride: layer.inputSize,
+          into: pass.pointer(linear, run) + block.lowerBound, cStride: layer.units,
+          rows: run.count * vectors, start: start)
+      }
+    }
     pass.forEachRun(of: rows, output) { run in
-      let count = run.count * vectors
-      let y = pass.pointer(output.values, run)
-      let linear = logits.isNone ? y : pass.pointer(logits, run)
-      weights.weight.view.forward.multiply(
-        pass.pointer(input.values, run), aRowStride: layer.inputSize, into: linear,
-        cStride: layer.units, rows: count, start: weights.bias.map { .row($0) } ?? .zero)
-      layer.activation.forward(linear, y, rows: count, columns: layer.units)
+      layer.activation.forward(
+        pass.pointer(linear, run), pass.pointer(output.values, run), rows: run.count * vectors,
+        columns: layer.units)
     }
   }
 
   override func backward(_ rows: Range<Int>, _ pass: Pass) {
-    pass.forEachRun(of: rows, output) { run in
-      let count = run.count * vectors
-      let dy = pass.pointer(output.gradients, run)
-      if !pass.isFused(output) {
+    if !pass.isFused(output) {
+      pass.forEachRun(of: rows, output) { run in
         layer.activation.backward(
-          pass.pointer(output.values, run), dy, rows: count, columns: layer.units)
+          pass.pointer(output.values, run), pass.pointer(output.gradients, run),
+          rows: run.count * vectors, columns: layer.units)
       }
-      guard pass.wantsGradient(input) else { return }
-      weights.weight.view.backward.multiply(
-        dy, aRowStride: layer.units, into: pass.pointer(input.gradients, run),
-        cStride: layer.inputSize, rows: count, start: .sums)
+    }
+    guard pass.wantsGradient(input) else { return }
+    let weight = weights.weight.view.backward
+    forEachBlock(pass) { block in
+      pass.forEachRun(of: rows, output) { run in
+        weight.multiply(
+          pass.pointer(output.gradients, run) + block.lowerBound, aRowStride: layer.units,
+          part: block, into: pass.pointer(input.gradients, run), cStride: layer.inputSize,
+          rows: run.count * vectors, start: .sums)
+      }
     }
   }
 
