@@ -12,6 +12,7 @@ machine takes processor time away.
 import argparse
 import bisect
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,9 +64,9 @@ def pieces() -> list[Piece]:
   result = []
   for name, (_, body) in zip(names, found, strict=True):
     kind = kind_of(name)
-    isStep = kind in (FORWARD, BACKWARD)
-    result.append(Piece(body[0][0], f"{kind}: gates" if isStep else kind))
-    for loop in product_loops(body) if isStep else ():
+    is_step = kind in (FORWARD, BACKWARD)
+    result.append(Piece(body[0][0], f"{kind}: gates" if is_step else kind))
+    for loop in product_loops(body) if is_step else ():
       following = next((address for address, _ in body if address > loop[-1][0]), None)
       result.append(Piece(loop[0][0], f"{kind}: products"))
       if following is not None:
@@ -201,6 +202,10 @@ def main() -> None:
   parser.add_argument("--seconds", type=float, default=10)
   parser.add_argument("--processor", type=int, default=1)
   options = parser.parse_args()
+  if not shutil.which("perf"):
+    sys.exit("perf is not installed: linux-perf has it")
+  if not (LIBRARY.exists() and BENCH.exists()):
+    sys.exit(f"{LIBRARY} or {BENCH} is not there: `make bench` builds them")
   found = pieces()
   for name in options.names:
     show(name, found, options)
