@@ -181,7 +181,7 @@ def show(name: str, found: list[Piece], options: argparse.Namespace) -> None:
     f"{len(sampling.taken)} samples")  # fmt: skip
   shares = {kind: count / len(sampling.taken) for kind, count in sorted(counts.items())}
   for kind, share in shares.items():
-    print(f"  {kind:52} {share:6.1%} {share * sampling.seconds * 1e3:9.3f} ms")
+    print(f"  {kind:52} {share:6.1%} {share * sampling.seconds * 1e3:9.3g} ms")
   for symbol, count in others.most_common(3):
     print(f"    {symbol[:50]:50} {count / len(sampling.taken):6.1%}")
   for kind, work in gigaflops(WORKLOADS[name]).items():
