@@ -61,9 +61,9 @@ public struct PackedView {
   /// K.
   public let depth: Int
   /// N.
-  public let columns: Int
+  public private(set) var columns: Int
   /// The matrix as a tile reads it.
-  private let tiles: RightMatrix
+  private var tiles: RightMatrix
   fileprivate var source: Values?
   fileprivate var sourceRowStride = 0
   fileprivate var sourceColumnStride = 0
@@ -117,12 +117,10 @@ public struct PackedView {
   ///
   /// - Parameter range: begins at a multiple of `kernels.panelWidth`.
   public func columns(_ range: Range<Int>) -> PackedView {
-    var tiles = tiles
-    tiles.base += range.lowerBound / kernels.panelWidth * tiles.vectorStride
-    var view = PackedView(depth: depth, columns: range.count, tiles: tiles)
+    var view = self
+    view.columns = range.count
+    view.tiles.base += range.lowerBound / kernels.panelWidth * tiles.vectorStride
     view.source = source.map { $0 + range.lowerBound * sourceColumnStride }
-    view.sourceRowStride = sourceRowStride
-    view.sourceColumnStride = sourceColumnStride
     return view
   }
 

@@ -26,10 +26,10 @@ import Testing
   private func shards(_ rows: Int, largest: Int, threads: Int) -> [Range<Int>] {
     var shards = Shards(largest: largest, threads: threads)
     shards.divide(rows: rows)
-    return (0..<shards.count).map { shards[$0] }
+    return shards.ranges
   }
 
-  /// What every row costs, and the shards of the batch that has it.
+  /// The shards of a batch with such lengths.
   private func shards(_ lengths: [Int], largest: Int, threads: Int) throws -> [Range<Int>] {
     var found: [Range<Int>] = []
     try withBatch(lengths, timesteps: 100) { batch in
@@ -37,7 +37,7 @@ import Testing
       try batch.sortByLength(&sorter)
       var shards = Shards(largest: largest, threads: threads)
       shards.divide(batch)
-      found = (0..<shards.count).map { shards[$0] }
+      found = shards.ranges
       withExtendedLifetime(sorter) {}
     }
     return found

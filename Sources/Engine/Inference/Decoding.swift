@@ -16,7 +16,7 @@ struct Decoding: Work {
   let options: GenerationOptions
   let arrays: GeneratedArrays
   let memories: [DecodingMemory]
-  let shards: Shards
+  let shards: [Range<Int>]
 
   func perform(task shard: Int, worker: Int) {
     var walk = DecodingWalk(self, shards[shard], memories[worker], worker: worker)

@@ -184,17 +184,17 @@ final class Generator {
     var shards = Shards(largest: shardRows, threads: executor.pool.threads)
     shards.divide(rows: batch.count)
     // Any of the threads may take any of several shards.
-    let memories = try (0..<(shards.count > 1 ? executor.pool.threads : 1)).map { _ in
+    let memories = try (0..<(shards.ranges.count > 1 ? executor.pool.threads : 1)).map { _ in
       try DecodingMemory(
         self, options, rows: min(batch.count, shardRows),
         // What is chosen last is not fed.
         steps: prompts.timesteps - 1 + options.maxLength)
     }
     executor.pool.run(
-      tasks: shards.count,
+      tasks: shards.ranges.count,
       Decoding(
         generator: self, plan: plan, batch: batch, prompts: prompts, options: options,
-        arrays: arrays, memories: memories, shards: shards))
+        arrays: arrays, memories: memories, shards: shards.ranges))
   }
 }
 

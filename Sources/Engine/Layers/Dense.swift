@@ -77,9 +77,9 @@ private final class DenseRun: LayerRun {
   /// The linear map's result where the activation is one that losses look behind.
   private let logits: Slot
   private let parts: GradientParts
-  /// Units whose weights a second-level cache holds. Rows that end early are no single product, and all of
-  /// them take such a part before the next.
-  private let blocks: [Range<Int>]
+  /// As many units as have weights that a second-level cache holds. Rows that end early are no single
+  /// product, and all of them take such a block before the next.
+  private let blockUnits: Int
 
   init(_ layer: DenseLayer, _ placement: inout Placement) throws {
     guard let weights = placement.weights as? DenseWeights else {
@@ -95,27 +95,23 @@ private final class DenseRun: LayerRun {
     bias = layer.usesBias ? placement.parameters("bias") : nil
     parts = GradientParts(rows: layer.units)
     let panel = kernels.panelWidth
-    let size = max(1, Self.blockWeights / (layer.inputSize * panel)) * panel
-    blocks = stride(from: 0, to: layer.units, by: size).map {
-      $0..<min(layer.units, $0 + size)
-    }
+    blockUnits = max(1, Self.blockWeights / (layer.inputSize * panel)) * panel
     if placement.isTraining {
       placement.requireScratch(
         transposedProductScratch(columns: layer.inputSize, depth: .max))
     }
   }
 
-  /// Weights of such a part: 256 kB.
+  /// Weights of a block: 256 kB.
   private static let blockWeights = 1 << 16
 
   /// Vectors of the last axis at one timestep.
   private var vectors: Int { output.stepWidth / layer.units }
 
   private func forEachBlock(_ pass: Pass, _ body: (Range<Int>) -> Void) {
-    if pass.validity(output.validity) == nil {
-      body(0..<layer.units)
-    } else {
-      for block in blocks { body(block) }
+    let size = pass.validity(output.validity) == nil ? layer.units : blockUnits
+    for first in stride(from: 0, to: layer.units, by: size) {
+      body(first..<min(layer.units, first + size))
     }
   }
 

@@ -190,15 +190,15 @@ final class Executor {
   ) {
     turnstiles.reset(plan.gradientTasks.count)
     pool.run(
-      tasks: shards.count,
+      tasks: shards.ranges.count,
       ShardTasks(
-        executor: self, shards: shards, plan: plan, settings: settings, lastFirst: lastFirst,
+        executor: self, shards: shards.ranges, plan: plan, settings: settings, lastFirst: lastFirst,
         work: work))
   }
 
   private struct ShardTasks<W: ShardWork>: Work {
     let executor: Executor
-    let shards: Shards
+    let shards: [Range<Int>]
     let plan: Plan
     let settings: Settings
     let lastFirst: Bool

@@ -11,9 +11,9 @@ struct Shards {
   /// Rows of a shard at the most.
   let largest: Int
   /// Threads that the rows are divided among.
-  let threads: Int
-  /// For each shard, one more than its last row.
-  private var ends: [Int] = []
+  private let threads: Int
+  /// The rows of each shard.
+  private(set) var ranges: [Range<Int>] = []
 
   /// Fewer rows than these do not ask for another thread: they read the weights as often as many.
   private static let fewest = 8
@@ -34,9 +34,6 @@ struct Shards {
     return weight <= 1 << 16 ? 8 : weight < 1 << 18 || BLAS.isWanted ? 32 : 64
   }
 
-  var count: Int { ends.count }
-  subscript(shard: Int) -> Range<Int> { (shard == 0 ? 0 : ends[shard - 1])..<ends[shard] }
-
   /// Divides rows that have as much to do, each as the others.
   mutating func divide(rows: Int) { divide(rows, work: rows) { _ in 1 } }
 
@@ -55,10 +52,10 @@ struct Shards {
     if planned > threads { planned = (planned + threads - 1) / threads * threads }
     let sharing = min(planned, threads)
     let share = (total + sharing - 1) / sharing
-    ends.removeAll(keepingCapacity: true)
+    ranges.removeAll(keepingCapacity: true)
     var end = 0
     while end < rows {
-      let remaining = max(1, planned - count)
+      let remaining = max(1, planned - ranges.count)
       let size = min(largest, (rows - end + remaining - 1) / remaining)
       let start = end
       var sum = 0
@@ -67,7 +64,7 @@ struct Shards {
         sum += work(end)
         end += 1
       }
-      ends.append(end)
+      ranges.append(start..<end)
     }
   }
 }

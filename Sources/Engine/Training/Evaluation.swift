@@ -108,7 +108,6 @@ private struct MeasureWork: ShardWork {
   }
 
   private func measure(_ row: Int, at local: Int, _ plan: Plan, _ pass: Pass) {
-    sums[row].clear()
     objective.evaluate(
       addingTo: &sums[row], row, at: local, targets, scales: scales, batch, plan, pass,
       writesGradients: false)

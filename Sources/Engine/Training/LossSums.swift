@@ -65,9 +65,10 @@ struct BatchSums {
     scales = [Double](repeating: 0, count: outputs)
   }
 
-  /// Lets `body` set the sums of so many rows, and adds them to the total in their order.
+  /// Lets `body` add to the sums of so many rows, which are 0, and adds them to the total in their order.
   mutating func addRows(_ count: Int, _ body: (UnsafeMutableBufferPointer<LossSums>) -> Void) {
     while rows.count < count { rows.append(LossSums(outputs: outputs)) }
+    for index in 0..<count { rows[index].clear() }
     rows.withUnsafeMutableBufferPointer { body($0) }
     for index in 0..<count { total += rows[index] }
   }

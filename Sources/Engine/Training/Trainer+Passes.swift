@@ -25,8 +25,7 @@ extension Trainer {
     passes += 1
     let plan = try runForwardTogether()
     pending = .done(plan)
-    executor.forEachShard(
-      plan, settings(), OutputWork(batch: batch, outputs: outputs))
+    executor.forEachShard(plan, settings(), OutputWork(batch: batch, outputs: outputs))
   }
 
   private func forwardInWindows(into outputs: [TensorView]) throws {
@@ -34,8 +33,7 @@ extension Trainer {
     defer { batch.showAll() }
     try forwardWindows { _, plan, settings in
       guard !outputs.isEmpty else { return }
-      executor.forEachShard(
-        plan, settings, OutputWork(batch: batch, outputs: outputs))
+      executor.forEachShard(plan, settings, OutputWork(batch: batch, outputs: outputs))
     }
     pending = .inWindows
   }
@@ -85,7 +83,7 @@ extension Trainer {
   /// would only wait for the others at every gradient. Gradients that are there already could not be had
   /// again, should the loss of a later shard not be finite.
   private var division: Division {
-    executor.shards.count >= 2 * executor.pool.threads && !hasGradients
+    executor.shards.ranges.count >= 2 * executor.pool.threads && !hasGradients
       && objective.map(\.dividesBeforeForward) ?? false ? .byShard : .together
   }
 
@@ -176,16 +174,14 @@ extension Trainer {
     _ objective: Objective, _ targets: Targets, _ plan: Plan, _ settings: Executor.Settings
   ) {
     batchSums.total.clear()
-    let shards = executor.shards
-    for rows in (0..<shards.count).lazy.map({ shards[$0] }) {
+    for rows in executor.shards.ranges {
       let place = executor.place(rows)
       let pass = executor.pass(plan, worker: 0, firstRow: rows.lowerBound, settings)
       if executor.division == .byShard {
         batch.loadValidity(rows, at: place.lowerBound, plan, pass)
       }
       for (row, local) in zip(rows, place) {
-        objective.addDivisors(
-          to: &batchSums.total, row, at: local, targets, batch, plan, pass)
+        objective.addDivisors(to: &batchSums.total, row, at: local, targets, batch, plan, pass)
       }
     }
   }
@@ -220,8 +216,7 @@ extension Trainer {
       settings.fused = fused.baseAddress
       addLosses(objective, targets, inputGradients) { loss in
         executor.forEachShard(
-          plan, settings,
-          RoundTripWork(forward: ForwardWork(batch: batch), loss: loss))
+          plan, settings, RoundTripWork(forward: ForwardWork(batch: batch), loss: loss))
       }
     }
     hasGradients = batchSums.total.losses.allSatisfy(\.isFinite)

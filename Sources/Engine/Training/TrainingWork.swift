@@ -61,7 +61,6 @@ struct LossWork: ShardWork {
     let place = executor.place(rows)
     executor.clearGradients(place, plan, pass)
     for (row, local) in zip(rows, place) {
-      sums[row].clear()
       objective.evaluate(
         addingTo: &sums[row], row, at: local, targets, scales: scales, batch, plan, pass,
         writesGradients: true)
