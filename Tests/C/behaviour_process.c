@@ -47,7 +47,7 @@ static void sessions_run_side_by_side(void) {
 }
 
 static void the_process_is_left_as_it_was(void) {
-  CHECK_SAYING(thread_count() == 1, "%d threads", thread_count());
+  CHECK_THREADS(1);
   sigset_t mask_before, mask_after;
   fenv_t fenv_before, fenv_after;
   sigprocmask(SIG_BLOCK, NULL, &mask_before);
@@ -60,12 +60,12 @@ static void the_process_is_left_as_it_was(void) {
   refrain_tensor out = FLOATS(y, N, 3);
   refrain_session *one = make_session(model, "");
   CHECK_OK(refrain_session_run(one, &t.x, 1, &out, 1));
-  CHECK_SAYING(thread_count() == 1, "%d threads with threads=1", thread_count());
+  CHECK_THREADS(1);
   refrain_session *three = make_session(model, "threads=3");
   CHECK_OK(refrain_session_run(three, &t.x, 1, &out, 1));
-  CHECK_SAYING(thread_count() == 3, "%d threads with threads=3", thread_count());
+  CHECK_THREADS(3);
   refrain_trainer *trainer = make_trainer(model, "loss=crossentropy, threads=2");
-  CHECK_SAYING(thread_count() == 4, "%d threads with a trainer beside", thread_count());
+  CHECK_THREADS(4);
   CHECK_OK(refrain_trainer_fit(trainer, &t.data, NULL, "", NULL, NULL));
 
   pid_t child = fork();
@@ -85,7 +85,7 @@ static void the_process_is_left_as_it_was(void) {
   refrain_session_release(one);
   refrain_trainer_release(trainer);
   refrain_model_release(model);
-  CHECK_SAYING(thread_count() == 1, "%d threads are left", thread_count());
+  CHECK_THREADS(1);
   sigprocmask(SIG_BLOCK, NULL, &mask_after);
   fegetenv(&fenv_after);
   for (int signal = 1; signal < 32; signal++)

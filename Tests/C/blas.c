@@ -226,8 +226,7 @@ static void run_and_train_small(const char *notation, int threads) {
   refrain_trainer *trainer = make_trainer(model, options);
   refrain_dataset data = make_dataset(&in, &out);
   CHECK_OK(refrain_trainer_fit(trainer, &data, &data, "batch_size=24", NULL, NULL));
-  CHECK_SAYING(thread_count() == 1 + 2 * (threads - 1), "%s: %d threads with threads=%d", notation,
-               thread_count(), threads);
+  CHECK_THREADS(1 + 2 * (threads - 1));
   refrain_trainer_release(trainer);
   refrain_session_release(session);
   refrain_model_release(model);
@@ -244,7 +243,7 @@ static void small_products_never_load_it(void) {
     run_and_train_small(small_models[m], 2);
   }
   CHECK_SAYING(!is_mapped("openblas"), "OpenBLAS was loaded");
-  CHECK_SAYING(thread_count() == 1, "%d threads are left", thread_count());
+  CHECK_THREADS(1);
 }
 
 static void large_products_load_it_only_if_asked(void) {
@@ -256,7 +255,7 @@ static void large_products_load_it_only_if_asked(void) {
   int is_known = !is_wanted || flavour[0] != '\0';
   CHECK_SAYING(!is_known || is_mapped("libopenblas") == (is_wanted && !is_flavour("broken")),
                "OpenBLAS is loaded: %d", is_mapped("libopenblas"));
-  if (!is_wanted) CHECK_SAYING(thread_count() == 1, "%d threads", thread_count());
+  if (!is_wanted) CHECK_THREADS(1);
   refrain_session_release(session);
   refrain_model_release(model);
 }

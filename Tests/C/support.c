@@ -185,3 +185,12 @@ int thread_count(void) {
   closedir(tasks);
   return count;
 }
+
+int settled_thread_count(int at_most) {
+  int count = thread_count();
+  for (int i = 0; i < 1000 && count > at_most; i++) {
+    usleep(1000);
+    count = thread_count();
+  }
+  return count;
+}

@@ -66,4 +66,13 @@ int limit_memory(size_t bytes);
 /** Threads of this process. */
 int thread_count(void);
 
+/**
+ * Threads of this process; if they are more than `at_most`, then again for up to a second: the kernel
+ * may list a thread for a moment after it was joined.
+ */
+int settled_thread_count(int at_most);
+
+/** Checks how many threads this process has. */
+#define CHECK_THREADS(count) CHECK_EQUAL(settled_thread_count(count), count)
+
 #endif
