@@ -101,8 +101,19 @@ REFRAIN_INLINE void refrain_prefetch(const float *place) { __builtin_prefetch(pl
 
 #if defined(__x86_64__)
 /** MXCSR. fegetenv() and fesetenv() also save and load the x87 unit, which takes some 100 cycles. */
-REFRAIN_INLINE unsigned refrain_control(void) { return __builtin_ia32_stmxcsr(); }
-REFRAIN_INLINE void refrain_set_control(unsigned control) { __builtin_ia32_ldmxcsr(control); }
+REFRAIN_INLINE unsigned long refrain_control(void) { return __builtin_ia32_stmxcsr(); }
+REFRAIN_INLINE void refrain_set_control(unsigned long control) {
+  __builtin_ia32_ldmxcsr((unsigned)control);
+}
+#elif defined(__aarch64__)
+/** FPCR, and in the upper half FPSR, which records exceptions. */
+REFRAIN_INLINE unsigned long refrain_control(void) {
+  return __builtin_arm_rsr64("fpsr") << 32 | __builtin_arm_rsr64("fpcr");
+}
+REFRAIN_INLINE void refrain_set_control(unsigned long control) {
+  __builtin_arm_wsr64("fpcr", control & 0xffffffff);
+  __builtin_arm_wsr64("fpsr", control >> 32);
+}
 #endif
 
 #endif

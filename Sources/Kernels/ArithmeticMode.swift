@@ -4,29 +4,19 @@
 // times slower: they are taken as zero while the library works. Nor may an overflow or a NaN, which
 // are ordinary here, end a host that has asked for traps. The mode belongs to the thread, and thus
 // to the caller: it is put back on return, with the flags that record exceptions, and lent back
-// while a callback of the caller's runs. Other architectures than x86-64 keep the caller's mode.
+// while a callback of the caller's runs.
 
 internal import CProcessor
 
 /// A thread's floating-point control.
 public struct ArithmeticMode: Sendable, Equatable {
-  private var control: UInt32
+  private var control: UInt
 
   /// The calling thread's.
-  public static var current: ArithmeticMode {
-    #if arch(x86_64)
-      ArithmeticMode(control: refrain_control())
-    #else
-      ArithmeticMode(control: 0)
-    #endif
-  }
+  public static var current: ArithmeticMode { ArithmeticMode(control: refrain_control()) }
 
   /// Makes this mode the calling thread's.
-  public func apply() {
-    #if arch(x86_64)
-      refrain_set_control(control)
-    #endif
-  }
+  public func apply() { refrain_set_control(control) }
 
   /// Puts the calling thread in the library's mode: the caller's rounding, with denormal operands and
   /// results taken as zero, and without traps.
@@ -34,7 +24,7 @@ public struct ArithmeticMode: Sendable, Equatable {
   /// - Returns: the mode before; apply it when done.
   public static func startComputing() -> ArithmeticMode {
     let before = current
-    ArithmeticMode(control: before.control | flushDenormals | maskExceptions).apply()
+    ArithmeticMode(control: before.control & ~bitsToClear | bitsToSet).apply()
     return before
   }
 
@@ -47,7 +37,13 @@ public struct ArithmeticMode: Sendable, Equatable {
   }
 }
 
-/// Bits of MXCSR: flush-to-zero (15) for results, denormals-are-zero (6) for operands.
-private let flushDenormals: UInt32 = 1 << 15 | 1 << 6
-/// Bits 7 to 12: an exception that is masked sets its flag and no more.
-private let maskExceptions: UInt32 = 0x3f << 7
+#if arch(x86_64)
+  /// MXCSR: denormals are zero as results (bit 15) and as operands (6), exceptions are masked (7 to
+  /// 12), which is to set their flags and no more.
+  private let bitsToSet: UInt = 1 << 15 | 1 << 6 | 0x3f << 7
+  private let bitsToClear: UInt = 0
+#elseif arch(arm64)
+  /// FPCR: denormals are zero (bit 24), and nothing traps (8 to 12, 15 for a denormal operand).
+  private let bitsToSet: UInt = 1 << 24
+  private let bitsToClear: UInt = 0x9f << 8
+#endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where a workload's time goes, by sampling its processor: needs Linux's perf, binutils and a build.
+"""Where a workload's time goes, by sampling its processor: needs Linux's perf, binutils, tqdm and a build.
 
     where_time_goes.py NAME … [--seconds 10] [--processor 1]
 
@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Tests/KernelTests"), str(ROOT / "Tests/Benchmarks/peers")]
 
 from check_loops import functions, product_loops
+from contestant import Contestant, LeftOut, started
 from workloads import WORKLOADS, Activity, Workload
 
 LIBRARY = ROOT / ".build/release/librefrain.so"  # not stripped
@@ -103,33 +106,24 @@ def gigaflops(workload: Workload) -> dict[str, float]:
   return {kind: 2e-9 * count for kind, count in counts.items()}
 
 
-class Bench:
+@contextmanager
+def bench(name: str, folder: str, processor: int) -> Iterator[Contestant]:
   """A workload, or the peak, in a process of its own, with the library that has its symbols."""
+  link = Path(folder) / "librefrain.so.1"
+  if not link.exists():
+    link.symlink_to(LIBRARY)
+  command = ["taskset", "-c", str(processor), BENCH, "--serve", name]
+  try:
+    with started(name, command, {"LD_LIBRARY_PATH": folder}) as contestant:
+      yield contestant
+  except LeftOut as reason:
+    sys.exit(str(reason))
 
-  def __init__(self, name: str, folder: str, processor: int) -> None:
-    link = Path(folder) / "librefrain.so.1"
-    if not link.exists():
-      link.symlink_to(LIBRARY)
-    self.process = subprocess.Popen(
-      ["taskset", "-c", str(processor), BENCH, "--serve", name],
-      env={"LD_LIBRARY_PATH": folder}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    if self.process.stdout.readline().strip() != "ready":
-      sys.exit(f"{name}: {BENCH} did not begin")
 
-  def seconds_each(self, repetitions: int) -> float:
-    self.process.stdin.write(f"{repetitions}\n")
-    self.process.stdin.flush()
-    return float(self.process.stdout.readline())
-
-  def offset(self) -> int:
-    """Between addresses in the process and in the library's file."""
-    maps = Path(f"/proc/{self.process.pid}/maps").read_text()
-    return int(re.search(rf"^([0-9a-f]+)-.* 00000000 .*{LIBRARY.name}$", maps, re.MULTILINE)[1], 16)
-
-  def end(self) -> None:
-    self.process.stdin.close()
-    self.process.wait()
+def offset_in(process: int) -> int:
+  """Between addresses in a process and in the library's file."""
+  maps = Path(f"/proc/{process}/maps").read_text()
+  return int(re.search(rf"^([0-9a-f]+)-.* 00000000 .*{LIBRARY.name}$", maps, re.MULTILINE)[1], 16)
 
 
 @dataclass(frozen=True)
@@ -139,17 +133,15 @@ class Sampling:
   taken: list[tuple[int, str]]  # of each sample its address and symbol
 
 
-def sample(bench: Bench, repetitions: int, folder: str, processor: int) -> Sampling:
-  peak = Bench("peak", folder, processor)
+def sample(workload: Contestant, peak: Contestant, repetitions: int, folder: str) -> Sampling:
   data = f"{folder}/perf.data"
   perf = subprocess.Popen(
     ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-o", data, "-p",
-     str(bench.process.pid)], stderr=subprocess.DEVNULL)  # fmt: skip
+     str(workload.process.pid)], stderr=subprocess.DEVNULL)  # fmt: skip
   times, peaks = [], []
   for _ in range(min(SLICES, repetitions)):
-    peaks.append(1 / peak.seconds_each(1))
-    times.append(bench.seconds_each(max(1, repetitions // SLICES)))
-  peak.end()
+    peaks.append(1 / peak.seconds(1))
+    times.append(workload.seconds(max(1, repetitions // SLICES)))
   perf.send_signal(signal.SIGINT)
   perf.wait()
   script = subprocess.run(
@@ -161,13 +153,14 @@ def sample(bench: Bench, repetitions: int, folder: str, processor: int) -> Sampl
 
 
 def show(name: str, found: list[Piece], options: argparse.Namespace) -> None:
-  with tempfile.TemporaryDirectory() as folder:
-    bench = Bench(name, folder, options.processor)
-    each = bench.seconds_each(1)
-    offset = bench.offset()
-    repetitions = max(3, round(options.seconds / each))
-    sampling = sample(bench, repetitions, folder, options.processor)
-    bench.end()
+  with (
+    tempfile.TemporaryDirectory() as folder,
+    bench(name, folder, options.processor) as workload,
+    bench("peak", folder, options.processor) as peak,
+  ):
+    repetitions = max(3, round(options.seconds / workload.seconds(1)))
+    offset = offset_in(workload.process.pid)
+    sampling = sample(workload, peak, repetitions, folder)
   starts = [piece.start for piece in found]
   counts, others = Counter(), Counter()
   for address, symbol in sampling.taken:

@@ -94,6 +94,8 @@ static void the_process_is_left_as_it_was(void) {
 #ifdef __x86_64__
   /* the sticky exception flags of MXCSR aside */
   CHECK_SAYING((fenv_before.__mxcsr & ~0x3fu) == (fenv_after.__mxcsr & ~0x3fu), "MXCSR changed");
+#elif defined(__aarch64__)
+  CHECK(fenv_before.__fpcr == fenv_after.__fpcr);
 #endif
   CHECK_SAYING(strcmp(locale, setlocale(LC_ALL, NULL)) == 0, "the locale changed");
 }

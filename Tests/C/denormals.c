@@ -5,8 +5,8 @@
  * comes out must be zero or normal, on every thread. (Layers that only copy or choose numbers, such
  * as Concat and Pooling(max), hand on what they are given, and are not part of this.)
  *
- * The caller's control words, MXCSR and that of the x87 unit, are compared after every kind of
- * call.
+ * The caller's control words, MXCSR and that of the x87 unit, or FPCR, are compared after every kind
+ * of call.
  */
 #define _GNU_SOURCE
 #include "support.h"
@@ -19,12 +19,19 @@
 #include <time.h>
 #ifdef __x86_64__
 #include <xmmintrin.h>
+#elif !defined(__aarch64__)
+#error "the control word of this processor is not known here"
 #endif
 
 /* ---- callers --------------------------------------------------------------------------------- */
 
-/* Bits of MXCSR. Elsewhere the library changes no mode. */
-enum { FLUSH_OPERANDS = 1 << 6, FLUSH_RESULTS = 1 << 15, FLUSH = FLUSH_OPERANDS | FLUSH_RESULTS };
+/* Bits of MXCSR, or the one of FPCR. */
+#ifdef __x86_64__
+enum { FLUSH_OPERANDS = 1 << 6, FLUSH_RESULTS = 1 << 15 };
+#else
+enum { FLUSH_OPERANDS = 1 << 24, FLUSH_RESULTS = 1 << 24 };
+#endif
+enum { FLUSH = FLUSH_OPERANDS | FLUSH_RESULTS };
 enum { TRAPS = FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW };
 
 typedef struct {
@@ -50,7 +57,7 @@ static uint64_t control(void) {
   __asm__ volatile("fnstcw %0" : "=m"(x87));
   return (uint64_t)x87 << 32 | (_mm_getcsr() & ~0x3fu);
 #else
-  return (uint64_t)fegetround();
+  return __builtin_aarch64_get_fpcr();
 #endif
 }
 
@@ -65,6 +72,8 @@ static void become(const caller *c) {
   feenableexcept(c->traps);
 #ifdef __x86_64__
   _mm_setcsr(_mm_getcsr() | c->flush);
+#else
+  __builtin_aarch64_set_fpcr(__builtin_aarch64_get_fpcr() | c->flush);
 #endif
   own = control();
 }
@@ -79,7 +88,7 @@ static void leaves(int line, const char *text, refrain_status expected, refrain_
   uint64_t after = control();
   check_status(__FILE__, line, text, expected, found);
   if (!check_saying(__FILE__, line, text, after == own,
-                    "%s: MXCSR was %04x and is %04x, the x87 unit's word %04x and %04x",
+                    "%s: MXCSR or FPCR was %04x and is %04x, the x87 unit's word %04x and %04x",
                     current->name, (unsigned)own, (unsigned)after, (unsigned)(own >> 32),
                     (unsigned)(after >> 32)))
     become(current);
@@ -300,8 +309,6 @@ static void all_threads_round_as_the_caller_does(void) {
   refrain_session_release(one);
   refrain_model_release(model);
 }
-
-#ifdef __x86_64__
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
@@ -725,13 +732,10 @@ static void updates_leave_no_denormals(void) {
   }
 }
 
-#endif
-
 int main(int argc, char **argv) {
   check_start(argc, argv, 60);
   RUN(calls_leave_floating_point_as_it_was);
   RUN(all_threads_round_as_the_caller_does);
-#ifdef __x86_64__
   RUN(plain_arithmetic_decays_to_denormals);
   RUN(streams_decay_to_zero);
   RUN(sequences_decay_to_zero);
@@ -742,8 +746,5 @@ int main(int argc, char **argv) {
   RUN(operands_and_results_are_flushed);
   RUN(workers_flush_as_well);
   RUN(updates_leave_no_denormals);
-#else
-  check_skip("denormals", "the library flushes them on x86-64 only");
-#endif
   return check_finish();
 }

@@ -27,7 +27,11 @@ import Testing
 
   @Test func theCallersModeComesBack() {
     #expect(isDenormalArithmeticExact())
-    let (nearest, upward): (Int32, Int32) = (0, 0x800)  // FE_TONEAREST and FE_UPWARD
+    #if arch(arm64)
+      let (nearest, upward): (Int32, Int32) = (0, 0x40_0000)  // FE_TONEAREST and FE_UPWARD
+    #else
+      let (nearest, upward): (Int32, Int32) = (0, 0x800)
+    #endif
     fesetround(upward)
     let callersMode = ArithmeticMode.startComputing()
     #expect(!isDenormalArithmeticExact())

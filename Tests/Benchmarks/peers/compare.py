@@ -17,21 +17,17 @@ import argparse
 import ctypes
 import datetime
 import re
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import IO
 
 from tqdm import tqdm
 
 from common import confine
+from contestant import LeftOut, started
 from workloads import WORKLOADS, Activity, Workload
 
 HERE = Path(__file__).resolve().parent
@@ -40,10 +36,6 @@ BENCH = ROOT / "build" / "bench" / "bench"
 LIBRARY = ROOT / "build" / "lib" / "librefrain.so.1"
 
 OURS = "Refrain"
-SECONDS_PER_TURN = 0.2
-REPETITIONS_AT_LEAST = 2
-SECONDS_BETWEEN_TURNS = 0.02  # in which threads that spin for more work give up
-SECONDS_TO_LEAVE = 10
 
 LEGEND = "A framework's median time (its ratio to Refrain's: median, lowest–highest)."
 
@@ -73,97 +65,12 @@ FRAMEWORKS = (
 )
 
 
-# ---- contestants ---------------------------------------------------------------------------------
-
-
-class LeftOut(Exception):
-  """Which contestant does not take part, and why."""
-
-
-class Contestant:
-  """A process that repeats one workload when it is told to."""
-
-  def __init__(self, name: str, process: subprocess.Popen[str], errors: IO[str]) -> None:
-    self.name, self.process, self.errors = name, process, errors
-    self.mode = ""
-    self.repetitions = REPETITIONS_AT_LEAST
-
-  def wait_until_ready(self) -> None:
-    for line in map(str.strip, self.process.stdout):
-      if line.startswith("ready"):
-        self.mode = line.removeprefix("ready").strip()
-        return
-      if line.startswith("cannot"):
-        raise LeftOut(f"{self.name} {line}")
-      if line.startswith("left out:"):
-        tqdm.write(f"{self.name}, {line}")
-    raise LeftOut(f"{self.name}: {self.last_words()}")
-
-  def last_words(self) -> str:
-    """Ends the process, if it has not ended itself, and returns its last line of errors."""
-    self.process.kill()
-    self.process.wait()
-    self.errors.seek(0)
-    lines = self.errors.read().split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "ended without a word")
-
-  def seconds(self, repetitions: int) -> float:
-    """Of one repetition, on average."""
-    try:
-      self.process.stdin.write(f"{repetitions}\n")
-      self.process.stdin.flush()
-      return float(self.process.stdout.readline())
-    except (BrokenPipeError, ValueError):
-      raise LeftOut(f"{self.name}: {self.last_words()}") from None
-
-  def warm_up(self) -> None:
-    """Finds the number of repetitions that fill a turn."""
-    repetitions, seconds = 1, self.seconds(1)
-    while repetitions * seconds < SECONDS_PER_TURN / 2:
-      repetitions *= 4
-      seconds = self.seconds(repetitions)
-    self.repetitions = max(REPETITIONS_AT_LEAST, round(SECONDS_PER_TURN / seconds))
-
-  def turn(self) -> float:
-    time.sleep(SECONDS_BETWEEN_TURNS)
-    return self.seconds(self.repetitions)
-
-
 def command(contestant: str, workload: Workload, threads: int) -> list[str]:
   arguments = ["--serve", workload.name, "--threads", str(threads)]
   for framework in FRAMEWORKS:
     if framework.name == contestant:
       return [sys.executable, str(HERE / framework.script), *arguments]
   return [str(BENCH), *arguments]
-
-
-@contextmanager
-def started(contestant: str, workload: Workload, threads: int) -> Iterator[Contestant]:
-  """A contestant that is warm; its process ends with the block."""
-  with tempfile.TemporaryFile("w+") as errors:
-    process = subprocess.Popen(
-      command(contestant, workload, threads),
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      stderr=errors,
-      text=True,
-    )
-    try:
-      result = Contestant(contestant, process, errors)
-      result.wait_until_ready()
-      result.warm_up()
-      yield result
-    finally:
-      end(process)
-
-
-def end(process: subprocess.Popen[str]) -> None:
-  """Lets it leave by the end of its input, so that it can end what it started itself."""
-  try:
-    process.communicate(timeout=SECONDS_TO_LEAVE)
-  except subprocess.TimeoutExpired:
-    process.kill()
-    process.communicate()
 
 
 # ---- comparing -----------------------------------------------------------------------------------
@@ -189,7 +96,9 @@ def compare(workload: Workload, names: list[str], threads: int, rounds: int, bar
     for name in names:
       bar.set_description(f"{workload.name}: {name} starts")
       try:
-        contestants.append(stack.enter_context(started(name, workload, threads)))
+        contestant = stack.enter_context(started(name, command(name, workload, threads)))
+        contestant.warm_up()
+        contestants.append(contestant)
       except LeftOut as reason:
         if name == OURS:
           raise
