@@ -1,9 +1,10 @@
 // WorkerPool.swift — a fixed number of threads that share the tasks of one call
 //
 // The caller is worker 0; the others sleep on a condition variable between runs, after a short
-// while in which another run would find them awake. Tasks are handed
-// out by a counter, so which worker takes which task is left to chance: results must not depend on
-// it. Workers compute in the caller's arithmetic mode, and take no signals.
+// while in which another run would find them awake. Tasks are handed out by a counter, so which
+// worker takes which task is left to chance: results must not depend on it. A worker that comes when
+// the tasks are done, because others had the processor, has no part in the run and is not waited for.
+// Workers compute in the caller's arithmetic mode, and take no signals.
 
 import Glibc
 import Synchronization
@@ -105,11 +106,12 @@ private final class Crew: @unchecked Sendable {
   private let nextTask = Atomic<Int>(0)
   /// Counts the runs; a worker has work when it differs from what it saw last.
   private let runs = Atomic<Int>(0)
-  /// Workers that have not finished the present run.
+  /// Workers that take part in the present run; only while it is open do more join.
   private let working = Atomic<Int>(0)
   // Guarded by the mutex.
   private var sleepers = 0
   private var isDismissed = false
+  private var isOpen = false
   private var tasks = 0
   private var work: (any Work)?
   private var mode = ArithmeticMode.current
@@ -190,13 +192,16 @@ private final class Crew: @unchecked Sendable {
       self.tasks = tasks
       mode = ArithmeticMode.current
       nextTask.store(0, ordering: .relaxed)
-      working.store(size, ordering: .relaxed)
+      isOpen = true
       runs.add(1, ordering: .releasing)
       if sleepers > 0 { pthread_cond_broadcast(wake) }
       pthread_mutex_unlock(mutex)
 
       takeTasks(tasks, work, worker: 0)
 
+      pthread_mutex_lock(mutex)
+      isOpen = false
+      pthread_mutex_unlock(mutex)
       if isSoon({ working.load(ordering: .acquiring) == 0 }) { return }
       pthread_mutex_lock(mutex)
       while working.load(ordering: .acquiring) > 0 { pthread_cond_wait(finished, mutex) }
@@ -222,8 +227,13 @@ private final class Crew: @unchecked Sendable {
         pthread_cond_wait(wake, mutex)
       }
       sleepers -= 1
-      guard !isDismissed, let work else { break }
+      if isDismissed { break }
       seen = runs.load(ordering: .relaxed)
+      guard isOpen, let work else {
+        pthread_mutex_unlock(mutex)
+        continue
+      }
+      working.add(1, ordering: .relaxed)
       let tasks = tasks
       let mode = mode
       pthread_mutex_unlock(mutex)
