@@ -34,13 +34,15 @@ func kernelLevel(_ name: String, march: String?, define: String?) -> Target {
       + [.unsafeFlags(["-Ounchecked"] + instructionSet)])
 }
 
-/// Whether x86-64 is compiled for. A manifest sees the machine that builds; REFRAIN_ARCH names the
-/// other one where the library is for another: REFRAIN_ARCH=aarch64 with a Swift SDK for it.
+/// The architecture that builds, which is all that a manifest sees.
 #if arch(x86_64)
-  let isForX86 = Context.environment["REFRAIN_ARCH", default: "x86_64"] == "x86_64"
+  let builder = "x86_64"
 #else
-  let isForX86 = Context.environment["REFRAIN_ARCH"] == "x86_64"
+  let builder = "aarch64"
 #endif
+/// Whether x86-64 is compiled for. REFRAIN_ARCH names the architecture if the library is for another:
+/// REFRAIN_ARCH=aarch64 with a Swift SDK for it.
+let isForX86 = Context.environment["REFRAIN_ARCH", default: builder] == "x86_64"
 
 let levels =
   [kernelLevel("KernelLevelBaseline", march: nil, define: nil)]

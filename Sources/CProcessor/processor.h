@@ -114,6 +114,8 @@ REFRAIN_INLINE void refrain_set_control(unsigned long control) {
   __builtin_arm_wsr64("fpcr", control & 0xffffffff);
   __builtin_arm_wsr64("fpsr", control >> 32);
 }
+#else
+#error "the floating-point control of this processor is not known here"
 #endif
 
 #endif

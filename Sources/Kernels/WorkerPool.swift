@@ -96,7 +96,6 @@ private struct WorkPointer<W: Work>: Work {
 /// The threads besides the caller, and what they share with it.
 private final class Crew: @unchecked Sendable {
   let generation = Forks.generation.load(ordering: .relaxed)
-  private let size: Int
   private var handles: [pthread_t] = []
 
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -104,7 +103,7 @@ private final class Crew: @unchecked Sendable {
   private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   private let nextTask = Atomic<Int>(0)
-  /// Counts the runs; a worker has work when it differs from what it saw last.
+  /// Counts the runs; there may be work for a worker when it differs from what it saw last.
   private let runs = Atomic<Int>(0)
   /// Workers that take part in the present run; only while it is open do more join.
   private let working = Atomic<Int>(0)
@@ -121,7 +120,6 @@ private final class Crew: @unchecked Sendable {
   private static let patience = 400
 
   init(size: Int) throws(ThreadError) {
-    self.size = size
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(wake, nil)
     pthread_cond_init(finished, nil)
