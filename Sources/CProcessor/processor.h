@@ -94,6 +94,9 @@ REFRAIN_INLINE refrain_doubles refrain_load_doubles(const float *source) {
 /** Asks for a cache line that will soon be read. */
 REFRAIN_INLINE void refrain_prefetch_read(const float *place) { __builtin_prefetch(place, 0); }
 
+/** Asks for a cache line that will be read after many others: for the second-level cache. */
+REFRAIN_INLINE void refrain_prefetch_later(const float *place) { __builtin_prefetch(place, 0, 2); }
+
 /** Asks for a cache line that will soon be read and written. */
 REFRAIN_INLINE void refrain_prefetch(const float *place) { __builtin_prefetch(place, 1); }
 

@@ -13,7 +13,7 @@ import KernelInterface
 /// Sizes of the blocks; a block of b for one tile (depth × columns of the tile) stays in the
 /// first-level cache and a block of a (rows × depth) in the second.
 private let blockDepth = 320
-private let blockRows = 240
+private let blockRows = 256
 
 #if LEVEL_V4
   /// 24 accumulators, three vectors of b and one of a, of 32 registers.

@@ -207,8 +207,17 @@ private func compute<Step: FusedStep, T: Tile>(
   @inline(always) func add(_ index: Int) {
     var product = run.pointee.products[index]
     product.a.base += row * product.a.rowStride
-    product.b.base += unit / Vector.scalarCount * product.b.vectorStride
-    tile.addGroupedProduct(product)
+    let weights = product.b
+    @inline(always) func strip(_ unit: Int) -> Values {
+      weights.base + unit / Vector.scalarCount * weights.vectorStride
+    }
+    // After the last strip comes the next timestep's first.
+    let nextUnit = unit + Step.units < run.pointee.hiddenSize ? unit + Step.units : 0
+    let ahead = WeightsAhead(
+      next: strip(nextUnit), depth: product.depth, vectors: Step.Gates.vectors,
+      tile: Int(UInt(bitPattern: row) / UInt(T.rows)))
+    product.b.base = strip(unit)
+    tile.addGroupedProduct(product, ahead)
   }
   if Step.turns {
     add(0)

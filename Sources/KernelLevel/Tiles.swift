@@ -154,31 +154,39 @@ extension Tile {
   @inline(always)
   mutating func addProduct(_ factors: Factors) {
     let vectorStride = factors.b.vectorStride
-    add(factors) { b, index in b + index * vectorStride }
-  }
-
-  /// The same for b packed in groups.
-  @inline(always)
-  mutating func addGroupedProduct(_ factors: Factors) {
-    let groupStride = factors.b.vectorStride
-    let inGroup = Row.vectors / Row.groups
-    add(factors) { b, index in
-      b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
+    factors.forEachDepth { a, b in
+      add(factors, a) { b + $0 * vectorStride }
     }
   }
 
-  /// - Parameter place: where a row of b has its vector of that number.
+  /// The same for weights, which are packed in groups and asked for ahead.
   @inline(always)
-  private mutating func add(_ factors: Factors, _ place: (Values, Int) -> Values) {
-    let offsets = factors.aOffsets
+  mutating func addGroupedProduct(_ factors: Factors, _ ahead: WeightsAhead) {
+    let groupStride = factors.b.vectorStride
+    let inGroup = Row.vectors / Row.groups
+    let rowStride = factors.b.rowStride
+    var ahead = ahead
     factors.forEachDepth { a, b in
-      if Self.isFlat {
-        Row.forEachVector(from: 0) { index in
-          add(a, offsets, from: 0, load(place(b, index), Vector.scalarCount), at: index)
-        }
-      } else {
-        add(a, offsets, from: 0, Row(from: 0) { load(place(b, $0), Vector.scalarCount) })
+      @inline(always) func place(_ index: Int) -> Values {
+        b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
       }
+      ahead.ask(Row.self, rows: Self.rows, rowStride: rowStride, place)
+      add(factors, a, place)
+    }
+  }
+
+  /// self += the outer product of a column of a and a row of b.
+  ///
+  /// - Parameter place: where the row of b has its vector of that number.
+  @inline(always)
+  private mutating func add(_ factors: Factors, _ a: Values, _ place: (Int) -> Values) {
+    let offsets = factors.aOffsets
+    if Self.isFlat {
+      Row.forEachVector(from: 0) { index in
+        add(a, offsets, from: 0, load(place(index), Vector.scalarCount), at: index)
+      }
+    } else {
+      add(a, offsets, from: 0, Row(from: 0) { load(place($0), Vector.scalarCount) })
     }
   }
 

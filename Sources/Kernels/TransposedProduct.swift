@@ -5,9 +5,9 @@
 // lie as far apart as a timestep's gates, and a column of them would use few sets of the cache. Rows
 // that lie beyond a sequence's length are left out on the way.
 
-/// The block: K, M and N. 1.25 MB at the most.
+/// The block: K, M and N. 1.5 MB at the most. b is packed once for all rows of the block.
 private let blockDepth = 256
-private let blockRows = 256
+private let blockRows = 512
 private let blockColumns = 1024
 /// b is read as it lies if its rows are no longer than this: then they follow each other closely.
 private let longestRow = 128
@@ -46,12 +46,17 @@ public struct SequenceRows {
   }
 }
 
-/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (256 + 1024)
+/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (512 + 1024)
 /// plus padding.
-public func transposedProductScratch(columns: Int, depth: Int) -> Int {
+public func transposedProductScratch(rows: Int, columns: Int, depth: Int) -> Int {
+  min(max(depth, 0), blockDepth)
+    * (paddedToPanels(min(max(rows, 0), blockRows))
+      + paddedToPanels(min(max(columns, 0), blockColumns)))
+}
+
+private func paddedToPanels(_ count: Int) -> Int {
   let width = kernels.panelWidth
-  let columns = min(max(columns, 0), blockColumns)
-  return min(max(depth, 0), blockDepth) * ((columns + width - 1) / width * width + blockRows)
+  return (count + width - 1) / width * width
 }
 
 /// A right-hand side b `[K, N]` and its result c `[M, N]`.
@@ -85,7 +90,7 @@ public struct TransposedTarget {
 ///   - rows: M.
 ///   - first, second: a is packed once for both.
 ///   - depth: the rows of a and b that take part.
-///   - scratch: `transposedProductScratch(columns: N, depth: B · T)` floats for the larger N,
+///   - scratch: `transposedProductScratch(rows: M, columns: N, depth: B · T)` floats for the larger N,
 ///     overwritten.
 public func accumulateTransposedProduct(
   a: Values, aStride: Int, rows: Int, into first: TransposedTarget,
@@ -181,7 +186,7 @@ private struct TransposedProduct {
         target.b + block.first * target.bStride + column, stride: target.bStride,
         panelWidth: width)
     }
-    let panels = scratch + block.depth * blockRows
+    let panels = scratch + block.depth * paddedToPanels(min(rows, blockRows))
     pack(target.b + column, target.bStride, block, columns, panels, ColumnSums())
     return .packed(panels, depth: block.depth, panelWidth: width)
   }

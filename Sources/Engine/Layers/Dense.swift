@@ -98,7 +98,7 @@ private final class DenseRun: LayerRun {
     blockUnits = max(1, Self.blockWeights / (layer.inputSize * panel)) * panel
     if placement.isTraining {
       placement.requireScratch(
-        transposedProductScratch(columns: layer.inputSize, depth: .max))
+        transposedProductScratch(rows: parts.most, columns: layer.inputSize, depth: .max))
     }
   }
 

@@ -172,10 +172,13 @@ class LayerRun {
 /// Splits the rows of a weight gradient into tasks.
 ///
 /// The division depends on the rows alone, so that the work is the same for any number of threads.
-/// Small weights are divided as well, for there is more than one thread to serve.
+/// Small weights are divided as well, for there is more than one thread to serve; of large ones, many rows
+/// share what is packed for a task.
 struct GradientParts {
   let rows: Int
-  private var rowsPerTask: Int { rows >= 512 ? 256 : 64 }
+  private var rowsPerTask: Int { rows >= 2048 ? 512 : rows >= 512 ? 256 : 64 }
+  /// Of the largest task.
+  var most: Int { min(rows, rowsPerTask) }
 
   var count: Int { (rows + rowsPerTask - 1) / rowsPerTask }
   func range(_ task: Int) -> Range<Int> {

@@ -129,7 +129,8 @@ struct Projection {
     inputSize = weight.shape[1]
     parts = GradientParts(rows: spec.rows.count)
     if placement.isTraining {
-      placement.requireScratch(transposedProductScratch(columns: inputSize, depth: .max))
+      placement.requireScratch(
+        transposedProductScratch(rows: parts.most, columns: inputSize, depth: .max))
     }
   }
 

@@ -47,6 +47,11 @@ struct RecurrentGradients {
       self.targets = targets
       parts = GradientParts(rows: rows.count)
     }
+
+    var scratchSize: Int {
+      let columns = targets.reduce(0) { max($0, $1.input.width) }
+      return transposedProductScratch(rows: parts.most, columns: columns, depth: .max)
+    }
   }
 
   /// d parameter[rows] = Σ source ⊙ factor.
@@ -157,6 +162,9 @@ struct RecurrentGradients {
     initialGradients = tape.initialGradients
     self.timesteps = timesteps
   }
+
+  /// Floats that a task needs as scratch.
+  var scratchSize: Int { products.reduce(0) { max($0, $1.scratchSize) } }
 
   /// Adds to the gradients of one task's parameters, from all rows `0..<batch`.
   func add(task: Int, batch: Int, _ validity: Validity?, _ pass: Pass) {

@@ -167,10 +167,8 @@ final class RecurrentRun: LayerRun {
         tape.droppedInput = try placement.reserve(timesteps, inputSize)
       }
       if spec.learnsInitialState { tape.initialGradients = try placement.reserve(cell.stateSize) }
-      let columns = max(inputSize, outputSize, cell.parameters.isEmpty ? 0 : hiddenSize)
       placement.requireScratch(
         max(
-          transposedProductScratch(columns: columns, depth: .max),
           RecurrentSchedule.size(rows: placement.rowsPerCall, timesteps: timesteps)
             + Self.stepScratch(spec, rows: placement.rowsPerCall),
           timesteps * inputSize))
@@ -189,6 +187,7 @@ final class RecurrentRun: LayerRun {
     let parameters = placement.parameters
     initialStates = spec.initialStateNames.map { parameters($0) }
     parameterGradients = RecurrentGradients(spec, tape, connections, parameters, timesteps)
+    if placement.isTraining { placement.requireScratch(parameterGradients.scratchSize) }
     super.init()
     hasZoneout = zoneout.hidden != nil || zoneout.memory != nil
     isFused = cell.fusesProduct && !hasZoneout

@@ -1,0 +1,49 @@
+// WeightsAhead.swift — asking for a step's weights before they are multiplied
+//
+// All tiles of a strip of hidden units read the same weights, one tile after the other. The first-level
+// cache holds a few rows of them; the second-level cache holds the strip, but not the next one if the layer
+// is large and the caches are shared. So a tile asks for the rows that it comes to soon, and the strip's
+// first tiles ask, line by line, for the weights of the strip that follows.
+
+import CProcessor
+import KernelInterface
+
+struct WeightsAhead {
+  /// What is asked for next of the following strip, and by how many floats that moves with each row.
+  private var place: Values
+  private let step: Int
+
+  /// A line holds as many floats as a vector with AVX-512, the only level where this was seen to help:
+  /// there a row of weights is as many lines as the strip has vectors, and that is how many tiles ask.
+  private static let floatsOfLine = 16
+  #if LEVEL_V4
+    /// A tile of fewer rows has too few multiply-adds beside the loads.
+    private static let leastRows = 4
+  #else
+    private static let leastRows = Int.max
+  #endif
+  private static let rowsAhead = 4
+
+  /// - Parameters:
+  ///   - next: the packed weights of the strip that follows, `[depth, vectors]`.
+  ///   - tile: which of its strip's tiles asks, the first being 0.
+  @inline(always)
+  init(next: Values, depth: Int, vectors: Int, tile: Int) {
+    let asks = tile < vectors
+    place = asks ? next + tile * depth * Self.floatsOfLine : next
+    step = asks ? Self.floatsOfLine : 0
+  }
+
+  /// Called with each row of weights, by a tile that has `rows` rows.
+  ///
+  /// - Parameter vector: where the row has its vector of that number.
+  @inline(always)
+  mutating func ask<Row: Strip>(
+    _ strip: Row.Type, rows: Int, rowStride: Int, _ vector: (Int) -> Values
+  ) {
+    guard rows >= Self.leastRows else { return }
+    Row.forEachVector(from: 0) { refrain_prefetch_read(vector($0) + Self.rowsAhead * rowStride) }
+    refrain_prefetch_later(place)
+    place += step
+  }
+}
