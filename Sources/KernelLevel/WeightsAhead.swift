@@ -18,7 +18,7 @@ struct WeightsAhead {
   private static let floatsOfLine = 16
   #if LEVEL_V4
     /// A tile of fewer rows has too few multiply-adds beside the loads.
-    private static let leastRows = 4
+    private static let leastRows = 5
   #else
     private static let leastRows = Int.max
   #endif
