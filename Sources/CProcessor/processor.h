@@ -91,6 +91,13 @@ REFRAIN_INLINE refrain_doubles refrain_load_doubles(const float *source) {
   return __builtin_convertvector(*(const unaligned *)source, refrain_doubles);
 }
 
+/** Zero, which the compiler does not know. */
+REFRAIN_INLINE int refrain_zero(void) {
+  int zero = 0;
+  __asm__("" : "+r"(zero));
+  return zero;
+}
+
 /** Asks for a cache line that will soon be read. */
 REFRAIN_INLINE void refrain_prefetch_read(const float *place) { __builtin_prefetch(place, 0); }
 

@@ -4,6 +4,7 @@
 // of the next timestep's product. A tile computes the product for a few rows and units, and hands
 // each vector to the cell's arithmetic while it is still in a register.
 
+import CProcessor
 import KernelInterface
 
 /// What a cell does backward with one vector of hidden units of one row. `finish` gets the product.
@@ -14,7 +15,11 @@ protocol FusedGradient: FusedStep {}
 
 extension FusedGradient where Gates == OneVector {
   @inline(always) static var units: Int { Vector.scalarCount }
-  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> OneVector { .zero }
+  /// A zero that the compiler does not know: from one that it knows, it makes a second register for sums,
+  /// which it copies with every row of weights.
+  @inline(always) func start(_ row: Int, _ unit: Int, _ lanes: Int) -> OneVector {
+    OneVector(vector: Vector(repeating: Float(refrain_zero())))
+  }
 }
 
 @inline(always)

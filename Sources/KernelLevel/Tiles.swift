@@ -162,15 +162,17 @@ extension Tile {
   /// The same for weights, which are packed in groups and asked for ahead.
   @inline(always)
   mutating func addGroupedProduct(_ factors: Factors, _ ahead: WeightsAhead) {
+    let groups = factors.groupOffsets
     let groupStride = factors.b.vectorStride
     let inGroup = Row.vectors / Row.groups
-    let rowStride = factors.b.rowStride
     var ahead = ahead
     factors.forEachDepth { a, b in
       @inline(always) func place(_ index: Int) -> Values {
-        b + index / inGroup * groupStride + index % inGroup * Vector.scalarCount
+        let group = index / inGroup
+        let offset = Self.rows > 1 ? groups[group] : group * groupStride
+        return b + offset + index % inGroup * Vector.scalarCount
       }
-      ahead.ask(Row.self, rows: Self.rows, rowStride: rowStride, place)
+      ahead.ask(Row.self, rows: Self.rows, place)
       add(factors, a, place)
     }
   }
@@ -201,6 +203,7 @@ struct Factors {
   var a: LeftMatrix
   var aOffsets: RowOffsets
   var b: RightMatrix
+  let groupOffsets: GroupOffsets
   let depth: Int
 
   @inline(always)
@@ -208,6 +211,7 @@ struct Factors {
     self.a = a
     aOffsets = RowOffsets(a, from: 0)
     self.b = b
+    groupOffsets = GroupOffsets(b)
     self.depth = depth
   }
 
@@ -274,6 +278,28 @@ struct RowOffsets {
     case 5: row5
     case 6: row6
     default: row7
+    }
+  }
+}
+
+/// How far the groups of a tile's weights, four at the most, lie behind the first. Read from memory like
+/// `RowOffsets`, for the same reason: of multiples of one stride the compiler makes a pointer for each group.
+struct GroupOffsets {
+  private let group1, group2, group3: Int
+
+  @inline(always)
+  init(_ b: RightMatrix) {
+    group1 = b.vectorStride
+    group2 = 2 * b.vectorStride
+    group3 = 3 * b.vectorStride
+  }
+
+  @inline(always) subscript(group: Int) -> Int {
+    switch group {
+    case 0: 0
+    case 1: group1
+    case 2: group2
+    default: group3
     }
   }
 }

@@ -38,11 +38,11 @@ struct WeightsAhead {
   ///
   /// - Parameter vector: where the row has its vector of that number.
   @inline(always)
-  mutating func ask<Row: Strip>(
-    _ strip: Row.Type, rows: Int, rowStride: Int, _ vector: (Int) -> Values
-  ) {
+  mutating func ask<Row: Strip>(_ strip: Row.Type, rows: Int, _ vector: (Int) -> Values) {
     guard rows >= Self.leastRows else { return }
-    Row.forEachVector(from: 0) { refrain_prefetch_read(vector($0) + Self.rowsAhead * rowStride) }
+    // A number that is known when compiling takes no register.
+    let distance = Self.rowsAhead * Row.vectors / Row.groups * Vector.scalarCount
+    Row.forEachVector(from: 0) { refrain_prefetch_read(vector($0) + distance) }
     refrain_prefetch_later(place)
     place += step
   }
