@@ -207,16 +207,17 @@ private func compute<Step: FusedStep, T: Tile>(
   @inline(always) func add(_ index: Int) {
     var product = run.pointee.products[index]
     product.a.base += row * product.a.rowStride
-    let weights = product.b
-    @inline(always) func strip(_ unit: Int) -> Values {
-      weights.base + unit / Vector.scalarCount * weights.vectorStride
+    @inline(always) func strip(_ unit: Int) -> RightMatrix {
+      var weights = run.pointee.products[index].b
+      weights.base += unit / Vector.scalarCount * weights.vectorStride
+      return weights
     }
+    product.b = strip(unit)
     // After the last strip comes the next timestep's first.
     let nextUnit = unit + Step.units < run.pointee.hiddenSize ? unit + Step.units : 0
     let ahead = WeightsAhead(
-      next: strip(nextUnit), depth: product.depth, vectors: Step.Gates.vectors,
+      strip(nextUnit), depth: product.depth, for: Step.Gates.self,
       tile: Int(UInt(bitPattern: row) / UInt(T.rows)))
-    product.b.base = strip(unit)
     tile.addGroupedProduct(product, ahead)
   }
   if Step.turns {

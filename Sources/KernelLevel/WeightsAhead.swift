@@ -17,21 +17,25 @@ struct WeightsAhead {
   /// there a row of weights is as many lines as the strip has vectors, and that is how many tiles ask.
   private static let floatsOfLine = 16
   #if LEVEL_V4
-    /// A tile of fewer rows has too few multiply-adds beside the loads.
-    private static let leastRows = 5
+    /// A tile of fewer sums has too few multiply-adds beside the loads.
+    private static let leastSums = 18
   #else
-    private static let leastRows = Int.max
+    private static let leastSums = Int.max
   #endif
   private static let rowsAhead = 4
 
   /// - Parameters:
-  ///   - next: the packed weights of the strip that follows, `[depth, vectors]`.
+  ///   - weights: those of the strip that follows, in groups `[depth, vectors of a group]`.
   ///   - tile: which of its strip's tiles asks, the first being 0.
   @inline(always)
-  init(next: Values, depth: Int, vectors: Int, tile: Int) {
-    let asks = tile < vectors
-    place = asks ? next + tile * depth * Self.floatsOfLine : next
-    step = asks ? Self.floatsOfLine : 0
+  init<Row: Strip>(_ weights: RightMatrix, depth: Int, for strip: Row.Type, tile: Int) {
+    place = weights.base
+    step = tile < Row.vectors ? Self.floatsOfLine : 0
+    let inGroup = Row.vectors / Row.groups
+    let (group, line) = (tile / inGroup, tile % inGroup)
+    if tile < Row.vectors {
+      place += group * weights.vectorStride + line * depth * Self.floatsOfLine
+    }
   }
 
   /// Called with each row of weights, by a tile that has `rows` rows.
@@ -39,7 +43,7 @@ struct WeightsAhead {
   /// - Parameter vector: where the row has its vector of that number.
   @inline(always)
   mutating func ask<Row: Strip>(_ strip: Row.Type, rows: Int, _ vector: (Int) -> Values) {
-    guard rows >= Self.leastRows else { return }
+    guard rows * Row.vectors >= Self.leastSums else { return }
     // A number that is known when compiling takes no register.
     let distance = Self.rowsAhead * Row.vectors / Row.groups * Vector.scalarCount
     Row.forEachVector(from: 0) { refrain_prefetch_read(vector($0) + distance) }

@@ -176,7 +176,7 @@ class LayerRun {
 /// share what is packed for a task.
 struct GradientParts {
   let rows: Int
-  private var rowsPerTask: Int { rows >= 2048 ? 512 : rows >= 512 ? 256 : 64 }
+  private var rowsPerTask: Int { rows >= 4096 ? 512 : rows >= 512 ? 256 : 64 }
   /// Of the largest task.
   var most: Int { min(rows, rowsPerTask) }
 
