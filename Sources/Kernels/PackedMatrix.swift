@@ -162,3 +162,9 @@ struct ProductShape {
   /// Large products go to OpenBLAS where it is wanted; see `BLAS.isWanted`.
   var prefersBLAS: Bool { rows >= 512 && columns >= 512 && depth >= 256 && BLAS.isWanted }
 }
+
+/// Floats that panels of a matrix `[depth, columns]` take, the last of which may not be full.
+public func panelsSize(depth: Int, columns: Int) -> Int {
+  let width = kernels.panelWidth
+  return depth * ((columns + width - 1) / width * width)
+}

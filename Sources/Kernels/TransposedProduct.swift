@@ -46,17 +46,11 @@ public struct SequenceRows {
   }
 }
 
-/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (512 + 1024)
-/// plus padding.
+/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (512 + 1024).
 public func transposedProductScratch(rows: Int, columns: Int, depth: Int) -> Int {
-  min(max(depth, 0), blockDepth)
-    * (paddedToPanels(min(max(rows, 0), blockRows))
-      + paddedToPanels(min(max(columns, 0), blockColumns)))
-}
-
-private func paddedToPanels(_ count: Int) -> Int {
-  let width = kernels.panelWidth
-  return (count + width - 1) / width * width
+  let depth = min(max(depth, 0), blockDepth)
+  return panelsSize(depth: depth, columns: min(max(rows, 0), blockRows))
+    + panelsSize(depth: depth, columns: min(max(columns, 0), blockColumns))
 }
 
 /// A right-hand side b `[K, N]` and its result c `[M, N]`.
@@ -186,7 +180,7 @@ private struct TransposedProduct {
         target.b + block.first * target.bStride + column, stride: target.bStride,
         panelWidth: width)
     }
-    let panels = scratch + block.depth * paddedToPanels(min(rows, blockRows))
+    let panels = scratch + panelsSize(depth: block.depth, columns: min(rows, blockRows))
     pack(target.b + column, target.bStride, block, columns, panels, ColumnSums())
     return .packed(panels, depth: block.depth, panelWidth: width)
   }

@@ -47,7 +47,7 @@ struct AttentionHeads {
     weights = isTraining ? try placement.reserve(count, queries, keys) : .none
     masks = isTraining && dropout > 0 ? try placement.reserve(count, queries, keys) : .none
     packed = max(
-      productScratch(depth: size, columns: keys), productScratch(depth: longest, columns: size))
+      panelsSize(depth: size, columns: keys), panelsSize(depth: longest, columns: size))
     keyRow = packed + (isTraining ? 2 : 1) * queries * keys
     scratchEnd = keyRow + keys
     placement.requireScratch(scratchEnd + ownScratch)

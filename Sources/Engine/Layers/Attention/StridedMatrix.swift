@@ -23,18 +23,12 @@ struct StridedMatrix {
   func row(_ m: Int) -> MutableValues { base + m * rowStride }
 }
 
-/// Floats that a product with a right-hand side of K = `depth` and N = `columns` needs as scratch.
-func productScratch(depth: Int, columns: Int) -> Int {
-  let width = kernels.panelWidth
-  return depth * ((columns + width - 1) / width * width)
-}
-
 /// c `[M, N]` = a `[M, K]` · b `[K, N]`, or c += a · b. Any size may be 0.
 ///
 /// - Parameters:
 ///   - c: its rows are contiguous. Overlaps neither a nor b.
 ///   - adds: whether to add to what c holds.
-///   - scratch: `productScratch(depth: K, columns: N)` floats, overwritten.
+///   - scratch: `panelsSize(depth: K, columns: N)` floats, overwritten.
 func multiply(
   _ a: StridedMatrix, _ b: StridedMatrix, into c: StridedMatrix, adds: Bool = false,
   scratch: MutableValues
