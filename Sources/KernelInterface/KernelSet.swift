@@ -35,6 +35,9 @@ public protocol KernelSet: SendableMetatype {
   /// Columns that a packed panel holds; a packed matrix is padded to a multiple of it with zeros.
   static var panelWidth: Int { get }
 
+  /// Columns that a tile of `multiply` has, unless there are only a few rows.
+  static var tileWidth: Int { get }
+
   /// Packs `b` `[K, N]` for `multiply`: panel after panel, in each the K rows of `panelWidth`
   /// columns. Writes K · N rounded up to a multiple of `panelWidth` values.
   ///

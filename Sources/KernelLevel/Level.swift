@@ -17,6 +17,7 @@ public enum Level: KernelSet {
   #endif
 
   public static var panelWidth: Int { Vector.scalarCount }
+  public static var tileWidth: Int { vectorsOfTile(rows: .max) * Vector.scalarCount }
 }
 
 #if LEVEL_V4

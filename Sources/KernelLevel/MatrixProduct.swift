@@ -1,7 +1,7 @@
 // MatrixProduct.swift — the product with a packed matrix, tile by tile
 //
 // Rows and columns are divided into tiles of nearly the same size: nine rows are 5 + 4, not 8 + 1,
-// because a tile with few accumulators waits for its own additions. One to four rows, which is what
+// because a tile with few accumulators waits for its own additions. One row to three, which is what
 // streaming makes, take wider tiles for the same reason.
 //
 // Deep products are computed in blocks of k, with c carrying the sums from block to block: rounding
@@ -10,24 +10,39 @@
 import CProcessor
 import KernelInterface
 
-/// Sizes of the blocks; a block of b for one tile (depth × columns of the tile) stays in the
-/// first-level cache and a block of a (rows × depth) in the second.
+/// Sizes of the blocks; a block of b for one tile (depth × columns of the tile) and one of a
+/// (rows × depth) stay in the second-level cache. Less depth, with b in the first, gained nothing here:
+/// c passes once for each block.
 private let blockDepth = 320
 private let blockRows = 256
 
-#if LEVEL_V4
-  /// 24 accumulators, three vectors of b and one of a, of 32 registers.
-  private let tileRows = 8
-  private let tileVectors = 3
-#elseif LEVEL_V3
-  /// 12 accumulators, two vectors of b and one of a, of 16 registers.
-  private let tileRows = 6
-  private let tileVectors = 2
-#else
-  /// 8 accumulators; the product needs a register besides, for want of a fused multiply-add.
-  private let tileRows = 4
-  private let tileVectors = 2
-#endif
+/// How many vectors a tile of so many rows may be wide.
+func vectorsOfTile(rows: Int) -> Int {
+  #if LEVEL_V4
+    return rows == 1 ? 8 : 4
+  #elseif LEVEL_V3
+    return rows == 1 ? 8 : rows <= 3 ? 4 : 2
+  #else
+    return rows <= 2 ? 4 : 2
+  #endif
+}
+
+/// How many rows a tile may have that is so wide.
+@inline(always)
+private func rowsOfTile(vectors: Int) -> Int {
+  if vectors > 4 { return 1 }
+  #if LEVEL_V4
+    // 24 accumulators, four vectors of b and one of a, of 32 registers: ten loads for 24 multiply-adds.
+    // Eight rows of three vectors would take eleven; of two, ten for 16.
+    return vectors < 4 ? 8 : 6
+  #elseif LEVEL_V3
+    // 12 accumulators, two vectors of b and one of a, of 16 registers.
+    return vectors <= 2 ? 6 : 3
+  #else
+    // 8 accumulators; the product needs a register besides, for want of a fused multiply-add.
+    return vectors <= 2 ? 4 : 2
+  #endif
+}
 
 /// One product; the factors are those of the block at hand, all rows of it.
 private struct Product {
@@ -114,41 +129,17 @@ private func multiplyBlock(_ product: Product, _ rows: Range<Int>, columns: Int)
   }
 }
 
-/// How many vectors a tile of few rows may be wide.
-private func vectorsOfTile(rows: Int) -> Int {
-  #if LEVEL_V4
-    switch rows {
-    case 1: 8
-    case 2...4: 4
-    default: tileVectors
-    }
-  #elseif LEVEL_V3
-    switch rows {
-    case 1: 8
-    case 2...3: 4
-    default: tileVectors
-    }
-  #else
-    switch rows {
-    case 1...2: 4
-    default: tileVectors
-    }
-  #endif
-}
-
 /// All rows of one strip of columns.
 private func multiplyStrip(_ product: Product, _ rows: Range<Int>, vectors: Int, columns: Int) {
   switch vectors {
   case 1: multiplyStrip(product, rows, columns: columns, as: OneVector.self)
   case 2: multiplyStrip(product, rows, columns: columns, as: TwoVectors.self)
-  case 3:
-    #if LEVEL_V4
-      multiplyStrip(product, rows, columns: columns, as: ThreeVectors.self)
-    #else
-      multiplyFewRows(product, rows, columns: columns, as: ThreeVectors.self)
-    #endif
-  case 4: multiplyFewRows(product, rows, columns: columns, as: FourVectors.self)
-  default: multiplyOneRow(product, rows.lowerBound, vectors: vectors, columns: columns)
+  case 3: multiplyStrip(product, rows, columns: columns, as: ThreeVectors.self)
+  case 4: multiplyStrip(product, rows, columns: columns, as: FourVectors.self)
+  case 5: multiplyStrip(product, rows, columns: columns, as: Beside<FourVectors, OneVector>.self)
+  case 6: multiplyStrip(product, rows, columns: columns, as: SixVectors.self)
+  case 7: multiplyStrip(product, rows, columns: columns, as: Beside<SixVectors, OneVector>.self)
+  default: multiplyStrip(product, rows, columns: columns, as: EightVectors.self)
   }
 }
 
@@ -156,7 +147,8 @@ private func multiplyStrip(_ product: Product, _ rows: Range<Int>, vectors: Int,
 private func multiplyStrip<Row: Strip>(
   _ product: Product, _ rows: Range<Int>, columns: Int, as: Row.Type
 ) {
-  forEachPart(of: rows.count, atMost: tileRows) { first, size in
+  let limit = rowsOfTile(vectors: Row.vectors)
+  forEachPart(of: rows.count, atMost: limit) { first, size in
     let row = rows.lowerBound + first
     let isLast = row + size == rows.upperBound
     let next = isLast ? product.c + Row.vectors * Vector.scalarCount : product.c
@@ -166,17 +158,13 @@ private func multiplyStrip<Row: Strip>(
     let part = product.dropping(row)
     switch size {
     case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
-    case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
-    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
-    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
-    #if LEVEL_V3 || LEVEL_V4
-      case 5: multiplyTile(part, columns: columns, as: FiveRows<Row>.self)
-      case 6: multiplyTile(part, columns: columns, as: SixRows<Row>.self)
-    #endif
-    #if LEVEL_V4
-      case 7: multiplyTile(part, columns: columns, as: SevenRows<Row>.self)
-      case 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
-    #endif
+    case 2 where limit >= 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
+    case 3 where limit >= 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
+    case 4 where limit >= 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
+    case 5 where limit >= 5: multiplyTile(part, columns: columns, as: FiveRows<Row>.self)
+    case 6 where limit >= 6: multiplyTile(part, columns: columns, as: SixRows<Row>.self)
+    case 7 where limit >= 7: multiplyTile(part, columns: columns, as: SevenRows<Row>.self)
+    case 8 where limit >= 8: multiplyTile(part, columns: columns, as: EightRows<Row>.self)
     default: break
     }
   }
@@ -190,38 +178,6 @@ private func prefetchRows(_ c: MutableValues, stride: Int, vectors: Int, rows: I
     for vector in 0..<vectors {
       refrain_prefetch(c + row * stride + vector * Vector.scalarCount)
     }
-  }
-}
-
-/// As many rows as `vectorsOfTile` gives wide tiles.
-@inline(always)
-private func multiplyFewRows<Row: Strip>(
-  _ product: Product, _ rows: Range<Int>, columns: Int, as: Row.Type
-) {
-  let part = product.dropping(rows.lowerBound)
-  switch rows.count {
-  case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
-  case 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
-  #if LEVEL_V3 || LEVEL_V4
-    case 3: multiplyTile(part, columns: columns, as: ThreeRows<Row>.self)
-  #endif
-  #if LEVEL_V4
-    case 4: multiplyTile(part, columns: columns, as: FourRows<Row>.self)
-  #endif
-  default: break
-  }
-}
-
-private func multiplyOneRow(_ product: Product, _ row: Int, vectors: Int, columns: Int) {
-  let part = product.dropping(row)
-  switch vectors {
-  case 5:
-    multiplyTile(part, columns: columns, as: OneRow<Beside<FourVectors, OneVector>>.self)
-  case 6: multiplyTile(part, columns: columns, as: OneRow<SixVectors>.self)
-  case 7:
-    multiplyTile(part, columns: columns, as: OneRow<Beside<SixVectors, OneVector>>.self)
-  case 8: multiplyTile(part, columns: columns, as: OneRow<EightVectors>.self)
-  default: break
   }
 }
 

@@ -5,8 +5,10 @@
 // lie as far apart as a timestep's gates, and a column of them would use few sets of the cache. Rows
 // that lie beyond a sequence's length are left out on the way.
 
-/// The block: K, M and N. 1.5 MB at the most. b is packed once for all rows of the block.
-private let blockDepth = 256
+/// The block at the most: K, M and N; 1.5 MB. Its depth is such that the columns of b which a tile has
+/// side by side take 32 kB, and stay in the first-level cache while the rows pass. b is packed once for
+/// all rows of the block.
+private var blockDepth: Int { min(256, 8192 / kernels.tileWidth) }
 private let blockRows = 512
 private let blockColumns = 1024
 /// b is read as it lies if its rows are no longer than this: then they follow each other closely.
@@ -27,6 +29,13 @@ public struct SequenceRows {
     self.timesteps = timesteps
     self.lengths = lengths
     self.rowsPerTimestep = rowsPerTimestep
+  }
+
+  /// How many rows count.
+  fileprivate var count: Int {
+    var count = 0
+    forEachRun { count += $1 }
+    return count
   }
 
   /// Calls `body` with runs of consecutive rows, which go on from one sequence to the next where
@@ -91,6 +100,10 @@ public func accumulateTransposedProduct(
   and second: TransposedTarget? = nil, depth: SequenceRows, scratch: MutableValues
 ) {
   let product = TransposedProduct(a: a, aStride: aStride, rows: rows, scratch: scratch)
+  // Blocks of nearly the same size.
+  let total = depth.count
+  let blocks = max(1, (total + blockDepth - 1) / blockDepth)
+  let fullDepth = (total + blocks - 1) / blocks
   func add(_ block: Block) {
     for firstRow in stride(from: 0, to: rows, by: blockRows) {
       let part = firstRow..<min(rows, firstRow + blockRows)
@@ -105,11 +118,11 @@ public func accumulateTransposedProduct(
     var first = first
     var count = count
     while count > 0 {
-      let part = min(count, blockDepth - block.depth)
+      let part = min(count, fullDepth - block.depth)
       block.append(first, part)
       first += part
       count -= part
-      if block.isFull {
+      if block.depth == fullDepth || block.hasNoPlace {
         add(block)
         block = Block()
       }
@@ -128,7 +141,7 @@ private struct Block {
 
   /// The first row of the first run.
   var first: Int { firsts[0] }
-  var isFull: Bool { depth == blockDepth || runs == Self.places }
+  var hasNoPlace: Bool { runs == Self.places }
 
   mutating func append(_ first: Int, _ count: Int) {
     firsts[runs] = first
