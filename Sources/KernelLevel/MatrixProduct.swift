@@ -1,8 +1,8 @@
 // MatrixProduct.swift — the product with a packed matrix, tile by tile
 //
 // Rows and columns are divided into tiles of nearly the same size: nine rows are 5 + 4, not 8 + 1,
-// because a tile with few accumulators waits for its own additions. One row to three, which is what
-// streaming makes, take wider tiles for the same reason.
+// because a tile with few accumulators waits for its own additions. One row, or a few where vectors
+// are short, which is what streaming makes, take wider tiles for the same reason.
 //
 // Deep products are computed in blocks of k, with c carrying the sums from block to block: rounding
 // happens at the same places as in a single pass, so blocks do not show in the result.
@@ -27,7 +27,7 @@ func vectorsOfTile(rows: Int) -> Int {
   #endif
 }
 
-/// How many rows a tile may have that is so wide.
+/// How many rows a tile may have that is so wide, where `vectorsOfTile` allows it at all.
 @inline(always)
 private func rowsOfTile(vectors: Int) -> Int {
   if vectors > 4 { return 1 }

@@ -6,8 +6,8 @@
 // that lie beyond a sequence's length are left out on the way.
 
 /// The block at the most: K, M and N; 1.5 MB. Its depth is such that the columns of b which a tile has
-/// side by side take 32 kB, and stay in the first-level cache while the rows pass. b is packed once for
-/// all rows of the block.
+/// side by side take no more than 32 kB, and stay in the first-level cache while the rows pass. b is
+/// packed once for all rows of the block.
 private var blockDepth: Int { min(256, 8192 / kernels.tileWidth) }
 private let blockRows = 512
 private let blockColumns = 1024
@@ -100,10 +100,11 @@ public func accumulateTransposedProduct(
   and second: TransposedTarget? = nil, depth: SequenceRows, scratch: MutableValues
 ) {
   let product = TransposedProduct(a: a, aStride: aStride, rows: rows, scratch: scratch)
-  // Blocks of nearly the same size.
   let total = depth.count
-  let blocks = max(1, (total + blockDepth - 1) / blockDepth)
-  let fullDepth = (total + blocks - 1) / blocks
+  guard total > 0 else { return }
+  // Blocks of nearly the same size.
+  let blocks = (total + blockDepth - 1) / blockDepth
+  let empty = Block(depth: (total + blocks - 1) / blocks)
   func add(_ block: Block) {
     for firstRow in stride(from: 0, to: rows, by: blockRows) {
       let part = firstRow..<min(rows, firstRow + blockRows)
@@ -113,18 +114,18 @@ public func accumulateTransposedProduct(
       if let second { product.add(block, part, to: second) }
     }
   }
-  var block = Block()
+  var block = empty
   depth.forEachRun { first, count in
     var first = first
     var count = count
     while count > 0 {
-      let part = min(count, fullDepth - block.depth)
+      let part = min(count, block.space)
       block.append(first, part)
       first += part
       count -= part
-      if block.depth == fullDepth || block.hasNoPlace {
+      if block.isFull {
         add(block)
-        block = Block()
+        block = empty
       }
     }
   }
@@ -138,10 +139,16 @@ private struct Block {
   private var counts = InlineArray<32, Int>(repeating: 0)
   private(set) var runs = 0
   private(set) var depth = 0
+  /// Of a full one.
+  private let fullDepth: Int
+
+  init(depth fullDepth: Int) { self.fullDepth = fullDepth }
 
   /// The first row of the first run.
   var first: Int { firsts[0] }
-  var hasNoPlace: Bool { runs == Self.places }
+  /// How many rows may follow.
+  var space: Int { fullDepth - depth }
+  var isFull: Bool { space == 0 || runs == Self.places }
 
   mutating func append(_ first: Int, _ count: Int) {
     firsts[runs] = first
