@@ -150,12 +150,20 @@ extension Tile {
     forEachRow(from: 0) { $0.write(to: c + $1 * stride, columns: columns) }
   }
 
-  /// self += a · b over the whole depth.
+  /// self += a · b, in parts of the depth, before each of which `body` is called.
   @inline(always)
-  mutating func addProduct(_ factors: Factors) {
+  mutating func addProduct(_ factors: Factors, parts: Int, _ body: () -> Void) {
     let vectorStride = factors.b.vectorStride
-    factors.forEachDepth { a, b in
-      add(factors, a) { b + $0 * vectorStride }
+    let size = factors.depth / Self.rows
+    var rest = factors
+    for part in 1...parts {
+      body()
+      rest.depth = part < parts ? size : factors.depth - (parts - 1) * size
+      rest.forEachDepth { a, b in
+        add(factors, a) { b + $0 * vectorStride }
+      }
+      rest.a.base += size * factors.a.columnStride
+      rest.b.base += size * factors.b.rowStride
     }
   }
 
@@ -204,7 +212,7 @@ struct Factors {
   var aOffsets: RowOffsets
   var b: RightMatrix
   let groupOffsets: GroupOffsets
-  let depth: Int
+  var depth: Int
 
   @inline(always)
   init(_ a: LeftMatrix, _ b: RightMatrix, depth: Int) {

@@ -5,14 +5,15 @@
 // lie as far apart as a timestep's gates, and a column of them would use few sets of the cache. Rows
 // that lie beyond a sequence's length are left out on the way.
 
-/// The block at the most: K, M and N; 1.5 MB. Its depth is such that the columns of b which a tile has
-/// side by side take no more than 32 kB, and stay in the first-level cache while the rows pass. b is
-/// packed once for all rows of the block.
+/// What is packed at a time, at the most: K, M, and N of each target; 1.3 MB. The depth is such that the
+/// columns of b which a tile has side by side take no more than 32 kB, and stay in the first-level cache while
+/// the rows pass. b is packed once for all rows, which pass it part by part.
 private var blockDepth: Int { min(256, 8192 / kernels.tileWidth) }
-private let blockRows = 512
-private let blockColumns = 1024
-/// b is read as it lies if its rows are no longer than this: then they follow each other closely.
-private let longestRow = 128
+private let blockRows = 256
+private let blockColumns = 512
+/// b is read as it lies if its rows are no longer than this: then they follow each other closely, and
+/// there are not enough columns for packing to be worth it.
+private let longestRow = 64
 
 /// The rows of arrays `[B, T, …]` that count: the first few timesteps of each sequence.
 public struct SequenceRows {
@@ -55,11 +56,18 @@ public struct SequenceRows {
   }
 }
 
-/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (512 + 1024).
-public func transposedProductScratch(rows: Int, columns: Int, depth: Int) -> Int {
+/// Floats that `accumulateTransposedProduct` needs as scratch, at most 256 · (256 + 2 · 512).
+///
+/// - Parameters columns, second: N of the targets, 0 for one that is not there.
+public func transposedProductScratch(
+  rows: Int, columns: Int, second: Int = 0, depth: Int
+) -> Int {
   let depth = min(max(depth, 0), blockDepth)
-  return panelsSize(depth: depth, columns: min(max(rows, 0), blockRows))
-    + panelsSize(depth: depth, columns: min(max(columns, 0), blockColumns))
+  func panels(_ columns: Int, atMost limit: Int) -> Int {
+    panelsSize(depth: depth, columns: min(max(columns, 0), limit))
+  }
+  return panels(rows, atMost: blockRows) + panels(columns, atMost: blockColumns)
+    + panels(second, atMost: blockColumns)
 }
 
 /// A right-hand side b `[K, N]` and its result c `[M, N]`.
@@ -93,7 +101,7 @@ public struct TransposedTarget {
 ///   - rows: M.
 ///   - first, second: a is packed once for both.
 ///   - depth: the rows of a and b that take part.
-///   - scratch: `transposedProductScratch(rows: M, columns: N, depth: B · T)` floats for the larger N,
+///   - scratch: `transposedProductScratch(rows: M, columns: N, second: N, depth: B · T)` floats,
 ///     overwritten.
 public func accumulateTransposedProduct(
   a: Values, aStride: Int, rows: Int, into first: TransposedTarget,
@@ -106,12 +114,9 @@ public func accumulateTransposedProduct(
   let blocks = (total + blockDepth - 1) / blockDepth
   let empty = Block(depth: (total + blocks - 1) / blocks)
   func add(_ block: Block) {
-    for firstRow in stride(from: 0, to: rows, by: blockRows) {
-      let part = firstRow..<min(rows, firstRow + blockRows)
-      product.pack(
-        block, part, ColumnSums(first: first.sums, second: second?.sums).dropping(firstRow))
-      product.add(block, part, to: first)
-      if let second { product.add(block, part, to: second) }
+    let columns = max(first.columns, second?.columns ?? 0)
+    for column in stride(from: 0, to: columns, by: blockColumns) {
+      product.add(block, column, first, second)
     }
   }
   var block = empty
@@ -171,38 +176,58 @@ private struct TransposedProduct {
   let a: Values
   let aStride: Int
   let rows: Int
-  /// Panels of a, then those of b.
+  /// Panels of a, then those of the targets' b.
   let scratch: MutableValues
 
-  func pack(_ block: Block, _ part: Range<Int>, _ sums: ColumnSums) {
-    pack(a + part.lowerBound, aStride, block, part.count, scratch, sums)
+  /// Some columns of a target, with b ready for tiles.
+  private struct Columns {
+    let b: RightMatrix
+    let c: MutableValues
+    let cStride: Int
+    let count: Int
   }
 
-  /// Adds the packed rows of a to their rows of a target.
-  func add(_ block: Block, _ part: Range<Int>, to target: TransposedTarget) {
-    for firstColumn in stride(from: 0, to: target.columns, by: blockColumns) {
-      let columns = min(blockColumns, target.columns - firstColumn)
-      kernels.multiply(
-        .packed(Values(scratch), depth: block.depth, panelWidth: kernels.panelWidth),
-        rightMatrix(block, target, firstColumn, columns),
-        target.c + part.lowerBound * target.cStride + firstColumn, cStride: target.cStride,
-        rows: part.count, columns: columns, depth: block.depth, start: .sums)
+  /// Adds a block's products for the columns from that one on, as many as are packed at a time.
+  func add(_ block: Block, _ column: Int, _ first: TransposedTarget, _ second: TransposedTarget?) {
+    var panels = scratch + panelsSize(depth: block.depth, columns: min(rows, blockRows))
+    let firstColumns = columns(block, first, column, &panels)
+    let secondColumns = second.flatMap { columns(block, $0, column, &panels) }
+    let sums = column == 0 ? ColumnSums(first: first.sums, second: second?.sums) : ColumnSums()
+    for row in stride(from: 0, to: rows, by: blockRows) {
+      let count = min(blockRows, rows - row)
+      pack(a + row, aStride, block, count, scratch, sums.dropping(row))
+      if let firstColumns { multiply(block, row, count, firstColumns) }
+      if let secondColumns { multiply(block, row, count, secondColumns) }
     }
   }
 
-  /// A block of b for tiles: as it lies, or packed into the scratch.
-  private func rightMatrix(
-    _ block: Block, _ target: TransposedTarget, _ column: Int, _ columns: Int
-  ) -> RightMatrix {
+  private func multiply(_ block: Block, _ row: Int, _ count: Int, _ columns: Columns) {
+    kernels.multiply(
+      .packed(Values(scratch), depth: block.depth, panelWidth: kernels.panelWidth), columns.b,
+      columns.c + row * columns.cStride, cStride: columns.cStride, rows: count,
+      columns: columns.count, depth: block.depth, start: .sums)
+  }
+
+  /// Brings a block of b into order, unless tiles can take it as it lies.
+  ///
+  /// - Parameter panels: where it may go; moved behind it.
+  private func columns(
+    _ block: Block, _ target: TransposedTarget, _ column: Int, _ panels: inout MutableValues
+  ) -> Columns? {
+    guard column < target.columns else { return nil }
     let width = kernels.panelWidth
-    if block.runs == 1, columns % width == 0, target.bStride <= longestRow {
-      return .rows(
+    let count = min(blockColumns, target.columns - column)
+    let b: RightMatrix
+    if block.runs == 1, count % width == 0, target.bStride <= longestRow {
+      b = .rows(
         target.b + block.first * target.bStride + column, stride: target.bStride,
         panelWidth: width)
+    } else {
+      pack(target.b + column, target.bStride, block, count, panels, ColumnSums())
+      b = .packed(Values(panels), depth: block.depth, panelWidth: width)
+      panels += panelsSize(depth: block.depth, columns: count)
     }
-    let panels = scratch + panelsSize(depth: block.depth, columns: min(rows, blockRows))
-    pack(target.b + column, target.bStride, block, columns, panels, ColumnSums())
-    return .packed(panels, depth: block.depth, panelWidth: width)
+    return Columns(b: b, c: target.c + column, cStride: target.cStride, count: count)
   }
 
   private func pack(

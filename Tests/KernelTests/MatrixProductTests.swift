@@ -248,7 +248,8 @@ private struct Problem {
   /// All timesteps of one long sequence, and the first few of many, among which are none and all.
   @Test func transposedProductAddsToTheResult() {
     for (rows, columns, depth) in [
-      (1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (150, 48, 40), (530, 130, 260), (3, 4, 0),
+      (1, 1, 1), (7, 33, 300), (5, 1030, 9), (19, 16, 513), (150, 48, 40), (530, 130, 260),
+      (3, 4, 0),
     ] {
       checkTransposed(rows, columns, batch: 1, timesteps: depth, lengths: nil)
     }
@@ -279,7 +280,7 @@ private struct Problem {
     // A second target: aᵀ · a.
     let square = Memory(count: rows * rows, repeating: 0)
     let scratch = Memory(
-      count: transposedProductScratch(rows: rows, columns: max(rows, columns), depth: depth))
+      count: transposedProductScratch(rows: rows, columns: columns, second: rows, depth: depth))
     (lengths ?? [0]).withUnsafeBufferPointer { pointer in
       accumulateTransposedProduct(
         a: a.constant, aStride: aStride, rows: rows,
@@ -338,8 +339,9 @@ private struct Problem {
 
   @Test func scratchIsBoundedAndSizesAreChecked() {
     #expect(
-      transposedProductScratch(rows: 1 << 40, columns: 1 << 40, depth: 1 << 40)
-        <= 256 * (1024 + 512))
+      transposedProductScratch(
+        rows: 1 << 40, columns: 1 << 40, second: 1 << 40, depth: 1 << 40)
+        <= 256 * (256 + 2 * 512))
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: .max / 8, columns: 1 << 20) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: 1, columns: .max) }
     #expect(throws: MemoryError.self) { try PackedMatrix(depth: -1, columns: 1) }

@@ -93,7 +93,7 @@ private final class DenseRun: LayerRun {
     output = placement.outputs[0]
     weight = placement.parameters("weight")
     bias = layer.usesBias ? placement.parameters("bias") : nil
-    parts = GradientParts(rows: layer.units)
+    parts = GradientParts(rows: layer.units, threads: placement.threads)
     let panel = kernels.panelWidth
     blockUnits = max(1, Self.blockWeights / (layer.inputSize * panel)) * panel
     if placement.isTraining {

@@ -171,12 +171,15 @@ class LayerRun {
 
 /// Splits the rows of a weight gradient into tasks.
 ///
-/// The division depends on the rows alone, so that the work is the same for any number of threads.
-/// Small weights are divided as well, for there is more than one thread to serve; of large ones, many rows
-/// share what is packed for a task.
+/// All rows of a task share what is packed for it, so one thread has one task. Several need smaller ones,
+/// of small weights too: they share a batch's tasks, or follow each other through those of their shards.
+/// No sum depends on the division, for each is of one row.
 struct GradientParts {
   let rows: Int
-  private var rowsPerTask: Int { rows >= 4096 ? 512 : rows >= 512 ? 256 : 64 }
+  let threads: Int
+  private var rowsPerTask: Int {
+    threads == 1 ? rows : rows >= 4096 ? 512 : rows >= 512 ? 256 : 64
+  }
   /// Of the largest task.
   var most: Int { min(rows, rowsPerTask) }
 

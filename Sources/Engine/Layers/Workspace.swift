@@ -47,6 +47,8 @@ struct Placement {
   let isTraining: Bool
   /// Batch rows that one call of a run may get.
   let rowsPerCall: Int
+  /// That share the gradients' work.
+  let threads: Int
   let name: String
   let inputs: [ValuePlace]
   /// Runs may add `logits`.

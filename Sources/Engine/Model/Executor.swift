@@ -97,7 +97,8 @@ final class Executor {
     // Who asked goes on to use the array for other timesteps.
     let key = Plan.Key(capacity: key.capacity, timesteps: key.timesteps.map { $0 })
     let plan = try Plan(
-      model, key, isTraining: isTraining, rowsPerCall: shards.largest, walk: walk)
+      model, key, isTraining: isTraining, rowsPerCall: shards.largest, threads: pool.threads,
+      walk: walk)
     if plans.count >= Self.maximumPlans { plans.removeAll() }
     plans[key] = plan
     return plan

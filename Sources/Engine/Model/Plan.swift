@@ -58,7 +58,9 @@ final class Plan {
   let scratch: Int
 
   /// - Parameter timesteps: for each input, 1 where it has no time axis.
-  init(_ model: Model, _ key: Key, isTraining: Bool, rowsPerCall: Int, walk: Walk? = nil) throws {
+  init(
+    _ model: Model, _ key: Key, isTraining: Bool, rowsPerCall: Int, threads: Int, walk: Walk? = nil
+  ) throws {
     let graph = model.graph
     self.key = key
     var reservations = Reservations(batch: key.capacity)
@@ -103,7 +105,8 @@ final class Plan {
       guard role != .left else { continue }
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
-        isTraining: isTraining, rowsPerCall: rowsPerCall, name: node.name,
+        isTraining: isTraining, rowsPerCall: rowsPerCall, threads: threads,
+        name: node.name,
         inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),

@@ -127,7 +127,7 @@ struct Projection {
     weight = placement.parameters(spec.weight)
     bias = spec.bias.map { placement.parameters($0) }
     inputSize = weight.shape[1]
-    parts = GradientParts(rows: spec.rows.count)
+    parts = GradientParts(rows: spec.rows.count, threads: placement.threads)
     if placement.isTraining {
       placement.requireScratch(
         transposedProductScratch(rows: parts.most, columns: inputSize, depth: .max))

@@ -41,16 +41,10 @@ struct RecurrentGradients {
     let targets: [Target]
     let parts: GradientParts
 
-    init(_ rows: Range<Int>, _ gradient: TapeColumns, _ targets: [Target]) {
-      self.rows = rows
-      self.gradient = gradient
-      self.targets = targets
-      parts = GradientParts(rows: rows.count)
-    }
-
     var scratchSize: Int {
-      let columns = targets.reduce(0) { max($0, $1.input.width) }
-      return transposedProductScratch(rows: parts.most, columns: columns, depth: .max)
+      transposedProductScratch(
+        rows: parts.most, columns: targets[0].input.width,
+        second: targets.count > 1 ? targets[1].input.width : 0, depth: .max)
     }
   }
 
@@ -75,7 +69,7 @@ struct RecurrentGradients {
 
   init(
     _ spec: RecurrentSpec, _ tape: RecurrentRun.Tape, _ to: RecurrentRun.Connections,
-    _ parameters: ParameterSource, _ timesteps: Int
+    _ parameters: ParameterSource, _ timesteps: Int, threads: Int
   ) {
     let cell = spec.cell
     let gradients = cell.gradients
@@ -101,6 +95,10 @@ struct RecurrentGradients {
       Product.Target(weight: weightIH, bias: ownsBias ? biasIH : nil, input: layerInput)
     }
     var products: [Product] = []
+    func add(_ rows: Range<Int>, _ gradient: TapeColumns, _ targets: [Product.Target]) {
+      let parts = GradientParts(rows: rows.count, threads: threads)
+      products.append(Product(rows: rows, gradient: gradient, targets: targets, parts: parts))
+    }
     input = place(gradients.input)
     for part in gradients.recurrent {
       let own = place(part.gradient, gateColumn: part.rows.lowerBound)
@@ -108,25 +106,23 @@ struct RecurrentGradients {
         weight: parameter("weight_hh"), bias: ownsBias ? biasHH : nil,
         input: place(part.input).prefix(parameter("weight_hh").shape[1]))
       if part.gradient == .gates, gradients.input == .gates {
-        products.append(Product(part.rows, own, [inputTarget(), recurrent]))
+        add(part.rows, own, [inputTarget(), recurrent])
       } else {
-        products.append(
-          Product(part.rows, input.dropping(part.rows.lowerBound), [inputTarget()]))
-        products.append(Product(part.rows, own, [recurrent]))
+        add(part.rows, input.dropping(part.rows.lowerBound), [inputTarget()])
+        add(part.rows, own, [recurrent])
       }
     }
     if gradients.recurrent.isEmpty {
-      products.append(Product(0..<cell.gateSize, input, [inputTarget()]))
+      add(0..<cell.gateSize, input, [inputTarget()])
     }
     if let product = gradients.product {
       let weight = parameter(product.name)
-      products.append(
-        Product(
-          0..<weight.shape[0], place(product.of),
-          [
-            Product.Target(
-              weight: weight, bias: nil, input: place(product.with).prefix(weight.shape[1]))
-          ]))
+      add(
+        0..<weight.shape[0], place(product.of),
+        [
+          Product.Target(
+            weight: weight, bias: nil, input: place(product.with).prefix(weight.shape[1]))
+        ])
     }
     self.products = products
     productTasks = products.reduce(0) { $0 + $1.parts.count }

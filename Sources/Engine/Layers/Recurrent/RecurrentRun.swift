@@ -186,7 +186,8 @@ final class RecurrentRun: LayerRun {
       )
     let parameters = placement.parameters
     initialStates = spec.initialStateNames.map { parameters($0) }
-    parameterGradients = RecurrentGradients(spec, tape, connections, parameters, timesteps)
+    parameterGradients = RecurrentGradients(
+      spec, tape, connections, parameters, timesteps, threads: placement.threads)
     if placement.isTraining { placement.requireScratch(parameterGradients.scratchSize) }
     super.init()
     hasZoneout = zoneout.hidden != nil || zoneout.memory != nil
