@@ -52,10 +52,6 @@ private struct Product {
   /// What c is set to before, with its own distance between rows; nil for zeros.
   var start: MutableValues?
   var startStride: Int
-  /// Of this tile, and of the next one.
-  var rows: Int
-  /// The c that the next tile begins with.
-  var next: MutableValues
 
   /// The same for the rows from that row on, which is left out once at the most; see `Factors`.
   @inline(always)
@@ -86,7 +82,7 @@ extension Level {
       forEachPart(of: depth, atMost: blockDepth) { firstK, part in
         var product = Product(
           factors: Factors(a, b, depth: part), c: c, cStride: cStride, start: c,
-          startStride: cStride, rows: 0, next: c)
+          startStride: cStride)
         product.factors.a.base += firstK * a.columnStride
         product.factors.b.base += firstK * b.rowStride
         if firstK == 0 {
@@ -155,12 +151,11 @@ private func multiplyStrip<Row: Strip>(
   forEachPart(of: rows.count, atMost: limit) { first, size in
     let row = rows.lowerBound + first
     let isLast = row + size == rows.upperBound
-    var part = product.dropping(row)
-    part.rows = size
-    part.next =
-      isLast
-      ? product.c + rows.lowerBound * product.cStride + Row.vectors * Vector.scalarCount
-      : product.c + (row + size) * product.cStride
+    let next = isLast ? product.c + Row.vectors * Vector.scalarCount : product.c
+    prefetchRows(
+      next + (isLast ? rows.lowerBound : row + size) * product.cStride, stride: product.cStride,
+      vectors: Row.vectors, rows: size)
+    let part = product.dropping(row)
     switch size {
     case 1: multiplyTile(part, columns: columns, as: OneRow<Row>.self)
     case 2 where limit >= 2: multiplyTile(part, columns: columns, as: TwoRows<Row>.self)
@@ -175,16 +170,21 @@ private func multiplyStrip<Row: Strip>(
   }
 }
 
+/// Asks for the rows of c that the next tile begins with, those below or the first of the next strip:
+/// c is often the one operand that no cache has.
+@inline(always)
+private func prefetchRows(_ c: MutableValues, stride: Int, vectors: Int, rows: Int) {
+  for row in 0..<rows {
+    for vector in 0..<vectors {
+      refrain_prefetch(c + row * stride + vector * Vector.scalarCount)
+    }
+  }
+}
+
 @inline(never)
 private func multiplyTile<T: Tile>(_ product: Product, columns: Int, as: T.Type) {
   var tile = T.zero
   if let start = product.start { tile = T(c: start, stride: product.startStride, columns: columns) }
-  var next = product.next
-  // c is often the one operand that no cache has: its next rows, those below or the first of the next
-  // strip, are asked for one by one, because the cache fetches no more than a dozen lines at a time.
-  tile.addProduct(product.factors, parts: product.rows) {
-    for vector in 0..<T.Row.vectors { refrain_prefetch(next + vector * Vector.scalarCount) }
-    next += product.cStride
-  }
+  tile.addProduct(product.factors)
   tile.write(to: product.c, stride: product.cStride, columns: columns)
 }

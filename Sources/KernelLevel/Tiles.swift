@@ -150,20 +150,12 @@ extension Tile {
     forEachRow(from: 0) { $0.write(to: c + $1 * stride, columns: columns) }
   }
 
-  /// self += a · b, in parts of the depth, before each of which `body` is called.
+  /// self += a · b over the whole depth.
   @inline(always)
-  mutating func addProduct(_ factors: Factors, parts: Int, _ body: () -> Void) {
+  mutating func addProduct(_ factors: Factors) {
     let vectorStride = factors.b.vectorStride
-    let size = factors.depth / Self.rows
-    var rest = factors
-    for part in 1...parts {
-      body()
-      rest.depth = part < parts ? size : factors.depth - (parts - 1) * size
-      rest.forEachDepth { a, b in
-        add(factors, a) { b + $0 * vectorStride }
-      }
-      rest.a.base += size * factors.a.columnStride
-      rest.b.base += size * factors.b.rowStride
+    factors.forEachDepth { a, b in
+      add(factors, a) { b + $0 * vectorStride }
     }
   }
 
@@ -212,7 +204,7 @@ struct Factors {
   var aOffsets: RowOffsets
   var b: RightMatrix
   let groupOffsets: GroupOffsets
-  var depth: Int
+  let depth: Int
 
   @inline(always)
   init(_ a: LeftMatrix, _ b: RightMatrix, depth: Int) {

@@ -99,7 +99,7 @@ public struct TransposedTarget {
 /// - Parameters:
 ///   - aStride: distance between rows, in elements; likewise those of the targets.
 ///   - rows: M.
-///   - first, second: a is packed once for both.
+///   - first, second: a is packed once for both, in parts of their columns.
 ///   - depth: the rows of a and b that take part.
 ///   - scratch: `transposedProductScratch(rows: M, columns: N, second: N, depth: B · T)` floats,
 ///     overwritten.

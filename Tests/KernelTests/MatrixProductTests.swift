@@ -277,6 +277,7 @@ private struct Problem {
     let c = Memory(before)
     let sumsBefore = numbers(rows, seed: 7)
     let sums = Memory(sumsBefore)
+    let otherSums = Memory(sumsBefore)
     // A second target: aᵀ · a.
     let square = Memory(count: rows * rows, repeating: 0)
     let scratch = Memory(
@@ -289,7 +290,7 @@ private struct Problem {
           sums: sums.pointer),
         and: TransposedTarget(
           b: a.constant, bStride: aStride, columns: rows, c: square.pointer, cStride: rows,
-          sums: nil),
+          sums: otherSums.pointer),
         depth: SequenceRows(
           batch: batch, timesteps: timesteps, lengths: lengths == nil ? nil : pointer.baseAddress),
         scratch: scratch.pointer)
@@ -313,6 +314,7 @@ private struct Problem {
     expectClose(c.values, expected, tolerance: 1e-4, comment)
     expectClose(square.values, expectedSquare, tolerance: 2e-4, "square of \(comment)")
     expectClose(sums.values, expectedSums, tolerance: 1e-4, "sums of \(comment)")
+    #expect(otherSums.values.bits == sums.values.bits, "other sums of \(comment)")
     _ = scratch.values
   }
 

@@ -178,7 +178,7 @@ struct GradientParts {
   let rows: Int
   let threads: Int
   private var rowsPerTask: Int {
-    threads == 1 ? rows : rows >= 4096 ? 512 : rows >= 512 ? 256 : 64
+    threads == 1 ? max(1, rows) : rows >= 4096 ? 512 : rows >= 512 ? 256 : 64
   }
   /// Of the largest task.
   var most: Int { min(rows, rowsPerTask) }
