@@ -106,8 +106,7 @@ final class Plan {
       try Self.checkTimeAxes(node, places)
       var placement = Placement(
         isTraining: isTraining, rowsPerCall: rowsPerCall, threads: threads,
-        name: node.name,
-        inputs: node.inputs.map { places[$0] },
+        name: node.name, inputs: node.inputs.map { places[$0] },
         outputs: node.outputs.map { places[$0] }, weights: model.weights[index],
         parameters: ParameterSource(store: model.parameters, layer: node.name),
         stateOffset: node.stateOffset, layerIndex: index,

@@ -38,13 +38,14 @@ struct RecurrentGradients {
     let rows: Range<Int>
     /// Its first column belongs to the first of the rows.
     let gradient: TapeColumns
-    let targets: [Target]
+    let first: Target
+    let second: Target?
     let parts: GradientParts
 
     var scratchSize: Int {
       transposedProductScratch(
-        rows: parts.most, columns: targets[0].input.width,
-        second: targets.count > 1 ? targets[1].input.width : 0, depth: .max)
+        rows: parts.most, columns: first.input.width, second: second?.input.width ?? 0,
+        depth: .max)
     }
   }
 
@@ -95,9 +96,13 @@ struct RecurrentGradients {
       Product.Target(weight: weightIH, bias: ownsBias ? biasIH : nil, input: layerInput)
     }
     var products: [Product] = []
-    func add(_ rows: Range<Int>, _ gradient: TapeColumns, _ targets: [Product.Target]) {
+    func add(
+      _ rows: Range<Int>, _ gradient: TapeColumns, _ first: Product.Target,
+      _ second: Product.Target? = nil
+    ) {
       let parts = GradientParts(rows: rows.count, threads: threads)
-      products.append(Product(rows: rows, gradient: gradient, targets: targets, parts: parts))
+      products.append(
+        Product(rows: rows, gradient: gradient, first: first, second: second, parts: parts))
     }
     input = place(gradients.input)
     for part in gradients.recurrent {
@@ -106,23 +111,21 @@ struct RecurrentGradients {
         weight: parameter("weight_hh"), bias: ownsBias ? biasHH : nil,
         input: place(part.input).prefix(parameter("weight_hh").shape[1]))
       if part.gradient == .gates, gradients.input == .gates {
-        add(part.rows, own, [inputTarget(), recurrent])
+        add(part.rows, own, inputTarget(), recurrent)
       } else {
-        add(part.rows, input.dropping(part.rows.lowerBound), [inputTarget()])
-        add(part.rows, own, [recurrent])
+        add(part.rows, input.dropping(part.rows.lowerBound), inputTarget())
+        add(part.rows, own, recurrent)
       }
     }
     if gradients.recurrent.isEmpty {
-      add(0..<cell.gateSize, input, [inputTarget()])
+      add(0..<cell.gateSize, input, inputTarget())
     }
     if let product = gradients.product {
       let weight = parameter(product.name)
       add(
         0..<weight.shape[0], place(product.of),
-        [
-          Product.Target(
-            weight: weight, bias: nil, input: place(product.with).prefix(weight.shape[1]))
-        ])
+        Product.Target(
+          weight: weight, bias: nil, input: place(product.with).prefix(weight.shape[1])))
     }
     self.products = products
     productTasks = products.reduce(0) { $0 + $1.parts.count }
@@ -193,8 +196,8 @@ struct RecurrentGradients {
     }
     let a = product.gradient.rows(0, 0..<batch, pass).dropping(part.lowerBound)
     accumulateTransposedProduct(
-      a: a.base, aStride: a.stride, rows: part.count, into: target(product.targets[0]),
-      and: product.targets.count > 1 ? target(product.targets[1]) : nil,
+      a: a.base, aStride: a.stride, rows: part.count, into: target(product.first),
+      and: product.second.map(target),
       depth: Validity.sequences(validity, rows: 0..<batch, timesteps: timesteps),
       scratch: pass.scratch)
   }
